@@ -3,8 +3,8 @@ r"""Simple returns, log returns, prices: the one place where one becomes another
 
 .. math:: r^{simple}_t = P_t / P_{t-1} - 1 \qquad r^{log}_t = \ln(P_t / P_{t-1}) = \ln(1 + r^{simple}_t)
 
-Log returns add up over *time*, simple returns add up over *assets*: models work in log returns, portfolios and
-files in simple ones (Meucci 2010, "Quant nugget 2: linear vs. compounded returns").
+Log returns add up over *time*, simple returns add up over *assets*: models work in log returns, portfolios
+and files in simple ones (Meucci 2010, "Quant nugget 2: linear vs. compounded returns").
 
 Everything here is decimal (0.01 is one percent) and keeps its container: an array gives an array, a DataFrame
 a DataFrame with the same labels, an xarray object an xarray object with the same coordinates.
@@ -89,9 +89,10 @@ def to_simple(frame: pd.DataFrame, kind: str = "simple") -> pd.DataFrame:
     bad = level.le(0.0)
     if bad.to_numpy().any():
         row, column = (int(i[0]) for i in np.nonzero(bad.to_numpy()))
+        price = float(level.to_numpy()[row, column])
         raise InputError(
-            f"price of {frame.columns[column]!r} at {_label(frame.index[row])} is "
-            f"{level.iat[row, column]:g}: prices must be positive; mend or drop that row"
+            f"price of {frame.columns[column]!r} on {_label(frame.index[row])} is {price:g}: "
+            "prices must be positive; mend or drop that row"
         )
     # A plain ratio, not pct_change: its fill_method would hide a missing price as a zero return.
     return (level / level.shift(1) - 1.0).iloc[1:]
@@ -103,7 +104,7 @@ def to_log(simple: pd.DataFrame) -> pd.DataFrame:
 
 
 def prices(simple: pd.DataFrame, start: float = 100.0) -> pd.DataFrame:
-    r"""Price of one unit of each asset bought at `start`, after each day: :math:`P_t = P_0 \prod_{s \le t}(1 + r_s)`.
+    r"""Price, after each day, of what cost `start` before: :math:`P_t = P_0 \prod_{s \le t}(1 + r_s)`.
 
     Parameters
     ----------
@@ -129,9 +130,9 @@ def prices(simple: pd.DataFrame, start: float = 100.0) -> pd.DataFrame:
 
 def _values(container: Any) -> Any:
     """The bare numbers of a container, so that a minimum means the same for all of them."""
-    if hasattr(container, "to_array") and hasattr(container, "data_vars"):  # xarray.Dataset, without importing it
-        return container.to_array().values
-    return getattr(container, "values", container)
+    if hasattr(container, "data_vars"):  # an xarray.Dataset, recognised without importing xarray
+        container = container.to_array()
+    return container.to_numpy() if hasattr(container, "to_numpy") else container
 
 
 def _label(stamp: Any) -> str:

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables, progress bars and JSON on the terminal: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from spade_finance.evaluate import RegimeTable
+
+WIDE = 118
+"""Columns of text that the table by regime needs; below, its standard errors go to lines of their own."""
+
+__all__ = ["note", "percent", "print_frame", "print_json", "print_pairs", "print_regimes", "progress", "say"]
+
+
+def percent(value: float, digits: int = 1, *, signed: bool = False) -> str:
+    """``+12.3 %`` of 0.123; a dash for a missing number."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{100 * value:{'+' if signed else ''}.{digits}f} %"
+
+
+def say(text: str = "") -> None:
+    """Print a line of the result."""
+    print(text)
+
+
+def note(text: str) -> None:
+    """Print a line about the work, to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print strict JSON: NaN and infinities as null, numpy numbers as numbers, dates as text."""
+    print(json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """Make `value` of JSON's own types."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value.isoformat()[:10] if hasattr(value, "isoformat") else str(value)
+
+
+def print_pairs(pairs: Mapping[str, Any], title: str = "") -> None:
+    """Print names and values in two columns."""
+    table = _table(title, ["", ""], left=2, header=False)
+    for name, value in pairs.items():
+        table.add_row(str(name), _text(value))
+    console().print(table)
+
+
+def print_frame(frame: pd.DataFrame, title: str = "", caption: str = "") -> None:
+    """Print a table of finished text or numbers, the index first."""
+    levels = [str(name or "") for name in frame.index.names]
+    table = _table(title, [*levels, *map(str, frame.columns)], left=len(levels), caption=caption)
+    for label, row in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
+        labels = label if isinstance(label, tuple) else (label,)
+        table.add_row(*map(_text, labels), *map(_text, row))
+    console().print(table)
+
+
+def print_regimes(table: RegimeTable, title: str, caption: str, sources: Sequence[str] | None = None) -> None:
+    """Print figures by regime, a block a regime and a line a source, standard errors beside or below them."""
+    from rich.text import Text
+
+    text = table.summary()
+    screen = console()
+    narrow = screen.width < WIDE
+    shown = _table(title, ["", *map(str, text.columns)], left=1, caption=caption)
+    last = None
+    for (regime, source), row in zip(text.index, text.itertuples(index=False, name=None), strict=True):
+        if sources is not None and source not in sources:
+            continue
+        if regime != last:
+            if last is not None:
+                shown.add_section()
+            shown.add_row(Text(regime, style="bold"), *[""] * len(row))
+            last = regime
+        shown.add_row(f"  {source}", *(str(cell).replace(" ± ", "\n±" if narrow else " ±") for cell in row))
+    screen.print(shown)
+
+
+@contextmanager
+def progress(total: int, what: str, *extra: str) -> Iterator[tuple[Progress, TaskID]]:
+    """Show a bar with time left on stderr while the block runs; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    screen = Console(stderr=True)
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *map(TextColumn, extra)]
+    with Progress(
+        *columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal
+    ) as bar:
+        yield bar, bar.add_task(what, total=total, state="")
+
+
+def console() -> Console:
+    """Make a console on the present stdout; where that is no terminal, wide enough for every table."""
+    from rich.console import Console
+
+    class Pipe(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    plain_text: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    screen = Pipe(**plain_text)
+    return screen if screen.is_terminal else Pipe(**plain_text, width=max(140, screen.width))
+
+
+def _table(title: str, names: Sequence[str], *, left: int, header: bool = True, caption: str = "") -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title or None,
+        caption=caption or None,
+        box=box.SIMPLE_HEAD,
+        show_header=header,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        caption_style="dim",
+    )
+    for i, name in enumerate(names):
+        table.add_column(name, justify="left" if i < left else "right", overflow="fold", vertical="top")
+    return table
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if not math.isfinite(value) else f"{value:,.4g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if value is None else str(value)

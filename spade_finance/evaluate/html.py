@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Self-contained pages: one file, plotly.js inside once, nothing loaded; light, dark, phone and print.
+
+Figures are embedded as JSON and drawn by the page, which puts the reader's colour scheme in place of the two
+greys that :mod:`spade_finance.plotting` uses for text and for real data.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from jinja2 import Environment
+
+VERSIONED = ("spade-finance", "torch", "numpy", "pandas", "plotly")
+DISCLAIMER = (
+    "Not investment advice. Scenarios are draws from a statistical model of the past under a regime "
+    "timeline that "
+    "somebody chose; they are not forecasts."
+)
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Jinja environment over this package's templates, everything escaped by default."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("spade_finance.evaluate", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **context: Any) -> str:
+    """Page of a template that extends ``base.html.j2``."""
+    return (
+        environment().get_template(template).render(plotly_js=_plotly_js(), disclaimer=DISCLAIMER, **context)
+    )
+
+
+def embedded(figure: go.Figure, *, wide: bool = False) -> dict[str, Any]:
+    """What the ``figure`` macro needs: the title as text, the rest as JSON safe inside a script element.
+
+    Parameters
+    ----------
+    wide : bool
+        Keep a minimum width and scroll sideways on a phone instead of shrinking.
+    """
+    title = figure.layout.title.text or ""
+    height = int(figure.layout.height or 400)
+    top = int(figure.layout.margin.t or 78) - 32  # the title's place: it stands in the page itself
+    figure.update_layout(title=None, height=None, margin_t=top)
+    text = re.sub(r"</", r"<\\/", str(figure.to_json()))
+    return {"title": title, "json": text, "height": height - 30, "wide": wide}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made a report."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def provenance_rows(*parts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Label and text of everything known, versions last; None is left out."""
+    rows = [(str(k).replace("_", " "), str(v)) for part in parts for k, v in part.items() if v is not None]
+    return [*rows, ("versions", ", ".join(f"{k} {v}" for k, v in versions().items()))]
+
+
+@lru_cache(maxsize=1)
+def _plotly_js() -> str:
+    """The plotly.js bundle, from the installed plotly."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

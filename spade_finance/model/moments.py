@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Per-regime statistics the generator starts from: means, volatilities, multivariate Student-t innovations.
+
+References
+----------
+McNeil, Frey, Embrechts (2015), *Quantitative Risk Management*, ch. 6: EM for the multivariate t.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MEAN_PRIOR_DAYS = 500.0
+"""Weight, in days, of the market's mean in a sector's regime mean: daily means are mostly noise."""
+SCATTER_PRIOR_DAYS = 100.0
+"""Weight, in days, of the pooled scatter in a regime's own."""
+OWN_PRIOR_DAYS = 60.0
+"""Weight, in days, of "no effect" in the effect of a sector's own label."""
+NU_RANGE = (3.5, 30.0)
+"""Degrees of freedom considered; below 3.5 sample variances stop meaning much."""
+
+
+@dataclass(frozen=True)
+class RegimeMoments:
+    """Daily log-return moments by regime: ``mean`` and ``volatility``, both (K, S)."""
+
+    mean: Array
+    volatility: Array
+
+
+def regime_moments(log_returns: Array, codes: NDArray[np.int_], n_regimes: int) -> RegimeMoments:
+    """Mean and volatility of every sector in every regime.
+
+    A sector's mean is shrunk to the market's in the same regime with the weight of
+    :data:`MEAN_PRIOR_DAYS`; a regime without days takes the pooled figures.
+    """
+    n_sectors = log_returns.shape[1]
+    mean, volatility = np.empty((n_regimes, n_sectors)), np.empty((n_regimes, n_sectors))
+    for k in range(n_regimes):
+        days = log_returns[codes == k] if (codes == k).sum() > 1 else log_returns
+        raw = days.mean(0)
+        keep = len(days) / (len(days) + MEAN_PRIOR_DAYS)
+        mean[k] = keep * raw + (1 - keep) * raw.mean()
+        volatility[k] = np.sqrt(((days - mean[k]) ** 2).mean(0))
+    return RegimeMoments(mean, volatility)
+
+
+@dataclass(frozen=True)
+class OwnLabelEffect:
+    """What a sector's own label j adds under market label k: ``mean`` in volatilities, ``log_volatility``; (K, K)."""
+
+    mean: Array
+    log_volatility: Array
+
+
+def own_label_effect(
+    standardised: Array, codes: NDArray[np.int_], own_codes: NDArray[np.int_], n_regimes: int
+) -> OwnLabelEffect:
+    """Pooled over sectors and shrunk to zero by :data:`OWN_PRIOR_DAYS`.
+
+    Parameters
+    ----------
+    standardised : (T, S)
+        Log returns less the market-regime mean, over the market-regime volatility.
+    codes, own_codes : (T,), (T, S)
+        Market and own regime of each day.
+    """
+    mean, log_volatility = np.zeros((n_regimes, n_regimes)), np.zeros((n_regimes, n_regimes))
+    for k in range(n_regimes):
+        for j in range(n_regimes):
+            days = standardised[(codes == k)[:, None] & (own_codes == j)]
+            if len(days) < 2:
+                continue
+            keep = len(days) / (len(days) + OWN_PRIOR_DAYS)
+            mean[k, j] = keep * days.mean()
+            log_volatility[k, j] = keep * 0.5 * np.log(np.mean((days - days.mean()) ** 2))
+    return OwnLabelEffect(mean, log_volatility)
+
+
+@dataclass(frozen=True)
+class Innovations:
+    """Unit-variance multivariate t by regime in factor form.
+
+    ``e = sqrt((nu - 2) / chi2_nu) * (A f + D u)`` with f, u standard normal; ``loadings`` A (K, S, r),
+    ``idiosyncratic`` D (K, S) with ``sum_r A^2 + D^2 = 1``; ``nu`` (K,).
+    """
+
+    loadings: Array
+    idiosyncratic: Array
+    nu: Array
+
+    @property
+    def correlation(self) -> Array:
+        """Implied correlation matrices, (K, S, S)."""
+        diagonal = np.eye(self.loadings.shape[1]) * (self.idiosyncratic**2)[:, :, None]
+        return self.loadings @ self.loadings.swapaxes(-1, -2) + diagonal
+
+
+def fit_innovations(residuals: Array, codes: NDArray[np.int_], n_regimes: int, rank: int) -> Innovations:
+    """Fit a multivariate t in each regime and factor its correlation.
+
+    Parameters
+    ----------
+    residuals : (T, S)
+        Standardised residuals, about unit variance.
+    rank : int
+        Common factors; at most S - 1 are used.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    n_sectors = residuals.shape[1]
+    rank = min(rank, n_sectors - 1)
+    pooled_scatter, _ = fit_multivariate_t(residuals)
+    pooled_loadings = factor(_correlation(pooled_scatter), rank)
+    loadings, nu = np.zeros((n_regimes, n_sectors, rank)), np.empty(n_regimes)
+    for k in range(n_regimes):
+        days = residuals[codes == k]
+        if len(days) <= n_sectors:
+            days = residuals
+        scatter, nu[k] = fit_multivariate_t(days)
+        keep = len(days) / (len(days) + SCATTER_PRIOR_DAYS)
+        correlation = keep * _correlation(scatter) + (1 - keep) * _correlation(pooled_scatter)
+        own = factor(correlation, rank)
+        # Loadings are free up to a rotation; facing the pooled ones, blends of two regimes interpolate sensibly.
+        loadings[k] = own @ orthogonal_procrustes(own, pooled_loadings)[0] if rank else own
+    return Innovations(loadings, np.sqrt(1 - (loadings**2).sum(-1)), nu)
+
+
+def fit_multivariate_t(x: Array, tolerance: float = 1e-6, max_iterations: int = 200) -> tuple[Array, float]:
+    """Scatter (S, S) and degrees of freedom of a centred multivariate t, by EM with a profile step for nu."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import gammaln
+
+    n, d = x.shape
+    scatter, nu = x.T @ x / n, 8.0
+
+    def negative_log_likelihood(nu: float, distance: Array, log_det: float) -> float:
+        constant = gammaln((nu + d) / 2) - gammaln(nu / 2) - d / 2 * np.log(nu * np.pi) - log_det / 2
+        return float(-n * constant + (nu + d) / 2 * np.log1p(distance / nu).sum())
+
+    for _ in range(max_iterations):
+        previous = nu
+        distance = np.einsum("ti,ij,tj->t", x, np.linalg.inv(scatter), x)
+        weight = (nu + d) / (nu + distance)
+        scatter = (x * weight[:, None]).T @ x / n
+        distance = np.einsum("ti,ij,tj->t", x, np.linalg.inv(scatter), x)
+        log_det = float(np.linalg.slogdet(scatter)[1])
+        nu = float(
+            minimize_scalar(negative_log_likelihood, bounds=NU_RANGE, args=(distance, log_det), method="bounded").x
+        )
+        if abs(nu - previous) < tolerance * nu:
+            break
+    return scatter, nu
+
+
+def factor(correlation: Array, rank: int, iterations: int = 100) -> Array:
+    """Principal-axis loadings (S, rank) of a correlation matrix, communalities kept below .98."""
+    n_sectors = len(correlation)
+    if rank == 0:
+        return np.zeros((n_sectors, 0))
+    communality = 1 - 1 / np.diag(np.linalg.inv(correlation))
+    loadings = np.zeros((n_sectors, rank))
+    for _ in range(iterations):
+        reduced = correlation.copy()
+        np.fill_diagonal(reduced, communality)
+        values, vectors = np.linalg.eigh(reduced)
+        loadings = vectors[:, -rank:] * np.sqrt(np.maximum(values[-rank:], 0))
+        communality = np.minimum((loadings**2).sum(1), 0.98)
+    size = np.maximum((loadings**2).sum(1), 1e-12)
+    return loadings * np.sqrt(np.minimum(1.0, 0.98 / size))[:, None]
+
+
+def _correlation(scatter: Array) -> Array:
+    scale = np.sqrt(np.diag(scatter))
+    return scatter / np.outer(scale, scale)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sampling: fixed, padded chunks of paths, the map's work done once and shared by all of them.
+
+A chunk holds the paths ``c * size .. (c + 1) * size - 1`` whatever was asked for, on one thread, because floating
+point depends on the batch's shape and on how many threads share a sum: path i of seed s is then the same path, byte
+for byte, for any number of paths and of workers. Chunks run side by side in threads.
+
+For drawn timelines (``markov``, ``now``), where every path has its own map, gamma and beta are looked up per
+distinct *local pattern*: the day's labels as far back as the layers can see. Few patterns make up all timelines, and
+they are kept from chunk to chunk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spade_finance.model import noise as noise_
+from spade_finance.model.batches import path_inputs
+from spade_finance.model.dynamics import HALF_LIVES, step
+from spade_finance.model.maps import encode
+from spade_finance.model.network import Conditions, ScenarioNetwork
+from spade_finance.model.patterns import PatternCache
+from spade_finance.model.slow import simulate_slow
+from spade_finance.model.start import StartStatistics
+from spade_finance.windows import MAP_CONTEXT_DAYS
+
+DAY_MULTIPLE = 32
+"""Horizons are padded to a multiple of this; the surplus days are dropped."""
+POOL_CHAINS, POOL_DAYS = 512, 500
+"""Resting states of the bank: so many independent chains run for so many days."""
+
+
+@dataclass(frozen=True)
+class StartVolatility:
+    """Where the slow states stand on day 0.
+
+    ``states`` (S + 3,) fixes those that are not NaN; the others are drawn from their stationary law. ``bank``
+    (2 S + 2, 5) fixes the clustering bank, else it is drawn at rest.
+    """
+
+    states: NDArray[np.float64]
+    bank: NDArray[np.float32] | None = None
+
+
+class Sampler:
+    """Paths of a trained network under given timelines."""
+
+    def __init__(self, network: ScenarioNetwork, start: StartStatistics) -> None:
+        self.network, self.start, self.config = network.eval(), start, network.config
+        self.log_levels = np.log(start.market_volatility)
+        self._resting: NDArray[np.float32] | None = None
+        self.patterns = PatternCache(self)
+
+    # -- conditions -----------------------------------------------------------------------------------------------
+
+    def condition(
+        self,
+        weights: NDArray[np.floating],
+        severity: NDArray[np.floating],
+        own_weights: NDArray[np.floating],
+        own_severity: NDArray[np.floating],
+    ) -> Conditions:
+        """The map's work for a batch of timelines (m, T, ...), continued to the left with their first day."""
+        context = MAP_CONTEXT_DAYS if self.config.trunk == "causal" else 0
+
+        def extended(x: NDArray[np.floating], axis: int) -> NDArray[np.floating]:
+            first = np.repeat(np.take(x, [0], axis=axis), context, axis=axis)
+            return np.concatenate([first, x], axis=axis)
+
+        w = extended(weights, 1)
+        maps = encode(w, extended(severity, 1), extended(own_weights, 2), extended(own_severity, 2), self.log_levels)
+        with torch.inference_mode():
+            return self.network.condition(
+                torch.from_numpy(maps.market), torch.from_numpy(maps.sector),
+                torch.from_numpy(np.ascontiguousarray(w, dtype=np.float32)), context,
+            )  # fmt: skip
+
+    # -- paths ----------------------------------------------------------------------------------------------------
+
+    def chunk(
+        self, seed: int, chunk: int, weights: NDArray[np.floating], conditions: Conditions, start: StartVolatility
+    ) -> NDArray[np.float32]:
+        """Log returns (chunk_paths, T, S) of one chunk; ``weights`` (m, T, K) as in its conditions."""
+        size, n_days = self.config.chunk_paths, weights.shape[1]
+        paths = range(chunk * size, (chunk + 1) * size)
+        n_sectors, rank = self.network.n_sectors, self.network.rank
+        z = noise_.draw(seed, paths, n_days, n_sectors, rank)
+        slow0, bank = self._start_states(seed, paths, start)
+        if self.config.slow_states:
+            slow = simulate_slow(z.slow, slow0, self.start.slow)
+        else:
+            slow = np.zeros_like(z.slow)
+        scale = noise_.heavy_tail(z.mixing, weights, self.start.innovations.nu)
+        with torch.inference_mode():
+            returns: Tensor = self.network(conditions, path_inputs(z.factors, z.own, scale, slow, bank))
+        return np.ascontiguousarray(returns.numpy().transpose(0, 2, 1))
+
+    def _start_states(
+        self, seed: int, paths: range, start: StartVolatility
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        law = self.start.slow
+        slow = np.empty((len(paths), len(law.sd)))
+        which = np.empty(len(paths), dtype=int)
+        for i, path in enumerate(paths):
+            rng = noise_.path_generator(seed, path, noise_.START_STREAM)
+            slow[i] = law.sd * rng.standard_normal(len(law.sd))
+            which[i] = rng.integers(POOL_CHAINS)
+        slow = np.where(np.isnan(start.states), slow, start.states)
+        bank = self.resting()[which] if start.bank is None else np.repeat(start.bank[None], len(paths), axis=0)
+        return slow, bank
+
+    def resting(self) -> NDArray[np.float32]:
+        """States of the bank at rest, (POOL_CHAINS, 2 S + 2, 5), from long runs of innovations."""
+        if self._resting is None:
+            innovations = self.start.innovations
+            share = np.full(len(innovations.nu), 1 / len(innovations.nu))
+            rng = np.random.Generator(np.random.Philox(key=[20190318, 0]))
+            n_sectors, rank = self.network.n_sectors, self.network.rank
+            loadings = np.tensordot(share, innovations.loadings, 1)
+            own = np.sqrt(1 - (loadings**2).sum(-1))
+            nu = float(np.exp(share @ np.log(innovations.nu)))
+            state = np.zeros((POOL_CHAINS, 2 * n_sectors + 2, len(HALF_LIVES)))
+            for _ in range(POOL_DAYS):
+                normals = rng.standard_normal((POOL_CHAINS, n_sectors + rank))
+                mix = np.sqrt((nu - 2) / rng.chisquare(nu, POOL_CHAINS))[:, None]
+                e = mix * (normals[:, :rank] @ loadings.T + own * normals[:, rank:])
+                state = step(state, e)
+            self._resting = state.astype(np.float32)
+        return self._resting
+
+    def run(
+        self,
+        n_chunks: int,
+        job: Callable[[int], Any],
+        *,
+        workers: int | None = None,
+        first_chunk: int = 0,
+    ) -> Iterator[Any]:
+        """Results of ``job(chunk)`` in order, computed side by side; at most a few wait in memory."""
+        workers = max(1, min(workers or len(_usable_cores()), n_chunks))
+        self.resting()
+        with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
+            pending = []
+            try:
+                for chunk in range(first_chunk, first_chunk + n_chunks):
+                    pending.append(pool.submit(job, chunk))
+                    if len(pending) > 2 * workers:
+                        yield pending.pop(0).result()
+                while pending:
+                    yield pending.pop(0).result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+
+def padded_days(n_days: int) -> int:
+    """The horizon that is computed for ``n_days``."""
+    return -(-n_days // DAY_MULTIPLE) * DAY_MULTIPLE
+
+
+def _usable_cores() -> set[int] | range:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Torch on one thread a chunk: chunks are the unit of parallel work, and sums keep their order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
