@@ -49,7 +49,7 @@ class CausalConv(nn.Conv1d):
         """Convolve ``(B, C, T)`` to ``(B, C', ceil(T / stride))``."""
         reach = self.dilation[0] * (self.kernel_size[0] - 1)
         if reach:
-            input = F.pad(input, (reach - 1, 1))
+            input = F.pad(input, (reach, 0))
         return F.conv1d(input, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 

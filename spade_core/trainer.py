@@ -13,7 +13,6 @@ What is good: all metrics of the tick are finite and moderate, and so are all we
 
 from __future__ import annotations
 
-import copy
 import signal
 import threading
 import time
@@ -200,14 +199,13 @@ class Trainer:
         self._sums, self._counts = {}, {}
         rng = global_rng_state()  # measuring must not change what is trained
         metrics.update({k: float(v) for k, v in self.task.validate(self.done).items()})
-        set_global_rng_state(rng)
         tick = self._report(metrics)
         wants_stop = False
         if is_main():
             if self.tracker is not None:
                 self.tracker.log(tick.step, tick.metrics)
             wants_stop = self.on_tick is not None and bool(self.on_tick(tick))
-            set_global_rng_state(rng)
+        set_global_rng_state(rng)
         self._good = pack(self._state())
         if any_rank(time.monotonic() - self._saved > 60 * self.save_minutes):
             self._save()
@@ -280,7 +278,7 @@ class Trainer:
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self.task.load_state(copy.deepcopy(state["task"]))  # optimisers keep the very tensors they load
+        self.task.load_state(state["task"])
         self.done, self._sums, self._counts = state["step"], dict(state["sums"]), dict(state["counts"])
 
     def _save(self) -> None:

@@ -24,6 +24,8 @@ REAL = "#8C8C8C"
 OTHERS = ("#CC79A7", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#B8A400")
 TEXT = "#808080"
 GRID = "rgba(128,128,128,0.22)"
+MOST_DAYS = 1500
+"""A screen has no more columns to show; forty years of days would only make the page slow."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -71,7 +73,14 @@ def style(figure: go.Figure, title: str, height: int) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": FONT, "size": 12, "color": TEXT},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "xanchor": "left",
+            "traceorder": "normal",
+        },
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": GRID, "activecolor": TEXT},
         hovermode="closest",
         hoverlabel={"namelength": -1},
@@ -102,18 +111,21 @@ def with_ribbon(scenarios: ScenarioSet) -> go.Figure:
         if not share.any():
             continue
         figure.add_trace(
-            go.Bar(
+            go.Scatter(
                 x=x,
-                y=100 * share,
-                marker={"color": colors[regime], "line": {"width": 0}},
+                y=100 * share[drawn_days(scenarios)],
+                stackgroup="regimes",
+                mode="lines",
+                line={"width": 0, "shape": "hv", "color": colors[regime]},
+                fillcolor=colors[regime],
                 name=regime,
-                hovertemplate=f"{regime}: %{{y:.0f}} % of paths" if scenarios.codes.ndim == 2 else regime,
+                hoverinfo="name" if scenarios.codes.ndim == 1 else None,
+                hovertemplate=None if scenarios.codes.ndim == 1 else f"{regime}: %{{y:.0f}} % of paths",
             ),
             row=2,
             col=1,
         )
     style(figure, "", 460)
-    figure.update_layout(barmode="stack", bargap=0)
     figure.update_yaxes(range=[0, 100], showticklabels=False, showgrid=False, fixedrange=True, row=2, col=1)
     figure.update_xaxes(title_text="date" if scenarios.dates is not None else "trading day", row=2, col=1)
     figure.update_xaxes(showgrid=False, row=2, col=1)
@@ -155,18 +167,25 @@ def band(
     )
 
 
+def drawn_days(scenarios: ScenarioSet) -> NDArray[np.intp]:
+    """Positions of the days that a figure draws: all, or evenly spaced ones of a very long timeline."""
+    n_drawn = min(scenarios.n_days, MOST_DAYS)
+    return np.linspace(0, scenarios.n_days - 1, n_drawn).round().astype(np.intp)
+
+
 def portfolio_levels(scenarios: ScenarioSet, weights: Any, start: float) -> Array:
-    """Value of the portfolio after each day, (paths, days)."""
+    """Value of the portfolio after each drawn day, (paths, drawn days)."""
     if weights is None:
         returns = scenarios.simple_array.mean(axis=2, dtype=np.float64)
     else:
         returns = np.asarray(scenarios.portfolio(weights))
-    return np.asarray(start * np.cumprod(1.0 + returns, axis=1))
+    return np.asarray(start * np.cumprod(1.0 + returns, axis=1))[:, drawn_days(scenarios)]
 
 
 def time_axis(scenarios: ScenarioSet) -> Any:
-    """Dates, or trading days counted from 1."""
-    return np.arange(1, scenarios.n_days + 1) if scenarios.dates is None else scenarios.dates.to_numpy()
+    """Dates of the drawn days, or their numbers counted from 1."""
+    days = drawn_days(scenarios)
+    return days + 1 if scenarios.dates is None else scenarios.dates.to_numpy()[days]
 
 
 def _blend(position: float) -> str:

@@ -25,6 +25,7 @@ from spade_finance.plot_style import (
     add_fan,
     band,
     column_colors,
+    drawn_days,
     lift_legend,
     portfolio_levels,
     regime_colors,
@@ -126,7 +127,7 @@ def sector_fans(scenarios: ScenarioSet, *, start: float = 100.0) -> go.Figure:
     x = time_axis(scenarios)
     for i in range(len(names)):
         value = start * np.cumprod(1.0 + scenarios.simple_array[:, :, i].astype(np.float64), axis=1)
-        low, median, high = np.quantile(value, [0.05, 0.5, 0.95], axis=0)
+        low, median, high = np.quantile(value[:, drawn_days(scenarios)], [0.05, 0.5, 0.95], axis=0)
         at = {"row": i // columns + 1, "col": i % columns + 1}
         figure.add_trace(band(x, low, high, 0.3, "90 % of paths", legend=i == 0), **at)
         line = {"color": GENERATED, "width": 1.6}
@@ -154,7 +155,9 @@ def tails(samples: Mapping[str, Array], *, title: str | None = None) -> go.Figur
         1, 2, subplot_titles=("losses", "gains"), shared_yaxes=True, horizontal_spacing=0.04
     )
     colors = column_colors(samples)
-    for name, sample in samples.items():
+    # Points of the real data last, so that they lie on top.
+    for name in sorted(samples, key=lambda n: n == "real"):
+        sample = samples[name]
         for column, sign in ((1, -1.0), (2, 1.0)):
             x, share = survival(sign * np.asarray(sample, dtype=np.float64).ravel())
             real = name in ("real", "held-out", "training")

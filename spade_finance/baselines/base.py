@@ -91,8 +91,8 @@ class Baseline(BaseEstimator):
         for regime, days in zip(self.regimes_, counts, strict=True):
             if 0 < days < RARE_DAYS:
                 warnings.warn(
-                    f"{type(self).__name__}: regime {regime!r} has only {days} training days "
-                    f"(fewer than {RARE_DAYS}); its scenarios repeat very little history",
+                    f"{type(self).__name__}: regime {regime!r} has only {days} training days (fewer than "
+                    f"{RARE_DAYS}); its scenarios repeat very little history",
                     RareRegimeWarning,
                     stacklevel=2,
                 )
@@ -216,7 +216,7 @@ class Baseline(BaseEstimator):
                 raise InputError(
                     f"script asks for {self.regimes_[code]!r}, which never occurs in the training data of "
                     f"{type(self).__name__}: a baseline cannot draw what it has not seen; fit it on longer "
-                    f"history"
+                    "history"
                 )
 
 

@@ -25,7 +25,7 @@ from spade_finance.baselines.slow_scale import RegimeMoments
 from spade_finance.exceptions import ConvergenceWarning
 
 MAX_PERSISTENCE = 0.995
-"""alpha + gamma / 2 + beta is brought down to this: a unit-root variance drifts off over long scenarios."""
+"""A larger persistence is brought down to this: a unit-root variance drifts off over long scenarios."""
 
 CHUNK = 2000
 
@@ -53,19 +53,16 @@ class FilteredHistorical(Baseline):
         garch, residuals = zip(
             *(self._fit_sector(z[:, s], name) for s, name in enumerate(self.sectors_)), strict=True
         )
-        self.garch_ = np.stack(garch)
         raw = np.stack(residuals, axis=1)
-        self.residuals_ = (
-            RegimeMoments.fit(raw, self.codes_, len(self.regimes_))
-            .standardise(raw, self.codes_)
-            .astype(np.float32)
-        )
+        even = RegimeMoments.fit(raw, self.codes_, len(self.regimes_)).standardise(raw, self.codes_)
+        self.residuals_ = even.astype(np.float32)
+        self.garch_ = np.stack([_stationary(g, e) for g, e in zip(garch, even.T, strict=True)])
         self.pools_ = [np.flatnonzero(self.codes_ == k).astype(np.int32) for k in range(len(self.regimes_))]
 
     def _fit_sector(
         self, z: NDArray[np.float64], sector: str
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """GJR parameters (omega, alpha, gamma, beta) and residuals (days,) of one sector."""
+        """GJR parameters (alpha, gamma, beta) and residuals (days,) of one sector."""
         from arch import arch_model
 
         with warnings.catch_warnings():
@@ -75,18 +72,12 @@ class FilteredHistorical(Baseline):
         if fitted.convergence_flag != 0:
             warnings.warn(
                 f"FilteredHistorical: GJR-GARCH of {sector!r} did not converge (flag "
-                f"{fitted.convergence_flag}); "
-                "its last parameters are used",
+                f"{fitted.convergence_flag}); its last parameters are used",
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        alpha, gamma, beta = (float(fitted.params[name]) for name in ("alpha[1]", "gamma[1]", "beta[1]"))
-        persistence = alpha + gamma / 2.0 + beta
-        if persistence > MAX_PERSISTENCE:
-            alpha, gamma, beta = (v * MAX_PERSISTENCE / persistence for v in (alpha, gamma, beta))
-            persistence = MAX_PERSISTENCE
-        volatility = np.asarray(fitted.conditional_volatility)
-        return np.array([1.0 - persistence, alpha, gamma, beta]), z / volatility
+        parameters = np.array([float(fitted.params[name]) for name in ("alpha[1]", "gamma[1]", "beta[1]")])
+        return parameters, z / np.asarray(fitted.conditional_volatility)
 
     def _draw(
         self, codes: CodeArray, n_paths: int, scale: NDArray[np.float64], rng: np.random.Generator
@@ -118,3 +109,15 @@ class FilteredHistorical(Baseline):
             pool = self.pools_[int(code)]
             days[k == code] = pool[(u[k == code] * len(pool)).astype(np.int32)]
         return days
+
+
+def _stationary(parameters: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Omega, alpha, gamma, beta with mean variance one under these residuals.
+
+    The persistence is alpha + gamma m + beta with m the mean of e^2 on negative e, which is one half only for
+    symmetric residuals; above :data:`MAX_PERSISTENCE` all three are brought down together.
+    """
+    alpha, gamma, beta = parameters
+    persistence = alpha + gamma * float((residuals**2 * (residuals < 0)).mean()) + beta
+    shrink = min(1.0, MAX_PERSISTENCE / persistence)
+    return np.array([1.0 - persistence * shrink, *(parameters * shrink)])

@@ -56,8 +56,7 @@ class RegimeStudentT(Baseline):
                 pooled = pooled or fit_student_t(x)
                 warnings.warn(
                     f"RegimeStudentT: regime {regime!r} has {len(days)} days for {size} sectors; it takes "
-                    f"the "
-                    "correlations of all days",
+                    "the correlations of all days",
                     RareRegimeWarning,
                     stacklevel=4,
                 )

@@ -62,32 +62,31 @@ def plain(value: Any) -> Any:
 
 def print_pairs(pairs: Mapping[str, Any], title: str = "") -> None:
     """Print names and values in two columns."""
-    table = _table(title, ["", ""], left=2, header=False)
+    table = _table(["", ""], text=("",), header=False)
     for name, value in pairs.items():
         table.add_row(str(name), _text(value))
-    console().print(table)
+    _print(table, title)
 
 
-def print_frame(frame: pd.DataFrame, title: str = "", caption: str = "") -> None:
-    """Print a table of finished text or numbers, the index first."""
+def print_frame(frame: pd.DataFrame, title: str = "", caption: str = "", text: Sequence[str] = ()) -> None:
+    """Print a table of finished text or numbers, the index first; the columns of `text` are set flush left."""
     levels = [str(name or "") for name in frame.index.names]
-    table = _table(title, [*levels, *map(str, frame.columns)], left=len(levels), caption=caption)
+    table = _table([*levels, *map(str, frame.columns)], text=(*levels, *text))
     for label, row in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         labels = label if isinstance(label, tuple) else (label,)
         table.add_row(*map(_text, labels), *map(_text, row))
-    console().print(table)
+    _print(table, title, caption)
 
 
 def print_regimes(table: RegimeTable, title: str, caption: str, sources: Sequence[str] | None = None) -> None:
     """Print figures by regime, a block a regime and a line a source, standard errors beside or below them."""
     from rich.text import Text
 
-    text = table.summary()
-    screen = console()
-    narrow = screen.width < WIDE
-    shown = _table(title, ["", *map(str, text.columns)], left=1, caption=caption)
+    figures = table.summary()
+    narrow = console().width < WIDE
+    shown = _table(["", *map(str, figures.columns)], text=("",))
     last = None
-    for (regime, source), row in zip(text.index, text.itertuples(index=False, name=None), strict=True):
+    for (regime, source), row in zip(figures.index, figures.itertuples(index=False, name=None), strict=True):
         if sources is not None and source not in sources:
             continue
         if regime != last:
@@ -96,7 +95,7 @@ def print_regimes(table: RegimeTable, title: str, caption: str, sources: Sequenc
             shown.add_row(Text(regime, style="bold"), *[""] * len(row))
             last = regime
         shown.add_row(f"  {source}", *(str(cell).replace(" ± ", "\n±" if narrow else " ±") for cell in row))
-    screen.print(shown)
+    _print(shown, title, caption)
 
 
 @contextmanager
@@ -126,24 +125,23 @@ def console() -> Console:
     return screen if screen.is_terminal else Pipe(**plain_text, width=max(140, screen.width))
 
 
-def _table(title: str, names: Sequence[str], *, left: int, header: bool = True, caption: str = "") -> Any:
+def _print(table: Any, title: str, caption: str = "") -> None:
+    """Print a table between its title and caption, which run over the whole width of the screen."""
+    screen = console()
+    if title:
+        screen.print(title, style="bold")
+    screen.print(table)
+    if caption:
+        screen.print(caption, style="dim")
+
+
+def _table(names: Sequence[str], *, text: Sequence[str], header: bool = True) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        title=title or None,
-        caption=caption or None,
-        box=box.SIMPLE_HEAD,
-        show_header=header,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        caption_style="dim",
-    )
-    for i, name in enumerate(names):
-        table.add_column(name, justify="left" if i < left else "right", overflow="fold", vertical="top")
+    table = Table(box=box.SIMPLE_HEAD, show_header=header, show_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name, justify="left" if name in text else "right", overflow="fold", vertical="top")
     return table
 
 

@@ -105,7 +105,9 @@ def check(
             shown["date"] = [f"{date:%Y-%m-%d}" if date == date else "" for date in shown["date"]]
             more = f"{len(found) - len(shown)} more: --json lists all" if len(found) > len(shown) else ""
             say()
-            print_frame(shown.set_index("level"), title=f"{len(found)} findings", caption=more)
+            print_frame(
+                shown.set_index("level"), f"{len(found)} findings", more, ("kind", "column", "date", "detail")
+            )
         say()
         say("usable as it is" if report.ok else "not usable as it is")
     if report.refusal is not None:

@@ -38,6 +38,7 @@ def demo(
     check_paths(paths)
     check_seed(seed)
     from spade_finance.cli.console import note, print_json, print_regimes, progress, say
+    from spade_finance.cli.info import short
     from spade_finance.io.atomic import check_writable
 
     check_writable(out, folder=True)
@@ -45,7 +46,7 @@ def demo(
     for file in (scenario_file, report_file):
         check_writable(file)
     with progress(5, "loading the model") as (bar, task):
-        generator = load_model("default")
+        generator: Any = load_model("default")
         bar.update(task, advance=1, description="drawing scenarios")
         scenarios = generator.sample(SCRIPT, n_paths=paths, random_state=seed)
         scenarios.save(scenario_file)
@@ -60,6 +61,7 @@ def demo(
         timeline = RegimeTimeline.from_codes(
             labels.align(heldout).codes, scenarios.regimes, scenarios.sectors
         )
+        about = short(generator.describe()) | {"training_log": generator.curve_}
         comparison = generator.sample(timeline, n_paths=REPLICATES, random_state=seed)
         bar.update(task, advance=1, description="drawing the report")
         write_demo_report(
@@ -69,7 +71,7 @@ def demo(
             heldout,
             labels,
             report_file,
-            model_info=_about(generator),
+            model_info=about,
             comparison=comparison,
             table=table,
         )
@@ -109,13 +111,4 @@ def _real(generator: Any) -> dict[str, Any]:
     return {
         "held-out": (returns.loc[returns.index > end], labels),
         "training": (returns.loc[start:end], labels),
-    }
-
-
-def _about(generator: Any) -> dict[str, Any]:
-    facts = dict(generator.describe())
-    return {
-        name.replace("_", " "): ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        for name, value in facts.items()
-        if name != "card" and not isinstance(value, dict)
     }

@@ -93,7 +93,7 @@ def generate(
         regimes,
         n_paths=paths,
         random_state=seed,
-        start=first,
+        start=None if first is None else str(first),
         start_vol=volatility,
         history=past,
         extrapolate=extrapolate,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from spade_finance.cli.options import Json, Model, load_model
@@ -13,33 +14,41 @@ Examples:
   spade-finance info my-model --json"""
 
 
-def info(
-    model: Model,
-    /,
-    *,
-    json: Json = False,
-) -> None:
+def info(model: Model, /, *, json: Json = False) -> None:
     """Show what a model is.
 
     Its regimes, sectors, training window, severity range, hash, number of
-    parameters and card.
+    parameters and card. --json adds the architecture and every figure.
     """
-    from spade_finance.cli.console import print_json, print_pairs, say
+    from spade_finance.cli.console import console, print_json, print_pairs, say
 
-    facts: dict[str, Any] = dict(load_model(model).describe())
+    generator = load_model(model)
+    facts: dict[str, Any] = dict(generator.describe())
+    card = getattr(generator, "card_", None)
     if json:
-        print_json({"schema": 1, **facts})
+        print_json({"schema": 1, **facts, "card": card})
         return
-    card = facts.pop("card", None)
-    nested = {name: value for name, value in facts.items() if isinstance(value, dict)}
-    print_pairs({_title(k): v for k, v in facts.items() if k not in nested}, title=f"Model {model}")
-    for name, value in nested.items():
-        say()
-        print_pairs({_title(k): v for k, v in value.items()}, title=_title(name))
-    if card:
-        say()
-        say(str(card).strip())
+    print_pairs(short(facts), title=f"Model {model}")
+    if not card:
+        return
+    say()
+    if sys.stdout.isatty():
+        from rich.markdown import Markdown
+
+        console().print(Markdown(card))
+    else:
+        say(card.strip())
 
 
-def _title(name: Any) -> str:
-    return str(name).replace("_", " ")
+def short(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts that fit on a line, in words."""
+    kept = {}
+    for name, value in facts.items():
+        if isinstance(value, dict) or (
+            isinstance(value, list) and (name == "limits" or isinstance(value[0], dict))
+        ):
+            continue
+        if isinstance(value, list | tuple) and len(value) == 2 and name.endswith(("window", "range")):
+            value = " to ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in value)
+        kept[name.replace("_", " ")] = value
+    return kept

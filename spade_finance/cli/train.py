@@ -66,6 +66,7 @@ def train(
     check_seed(seed)
     last = day(until, "--until")
     from spade_finance.cli.console import note, print_pairs, progress
+    from spade_finance.cli.info import short
     from spade_finance.exceptions import InputError
     from spade_finance.io.atomic import check_writable
 
@@ -94,7 +95,7 @@ def train(
         labeller = make_labeller(method, n_regimes=n_regimes, random_state=seed, per_sector=True)
     note(f"training on {len(table):,} days, {table.index[0]:%Y-%m-%d} to {table.index[-1]:%Y-%m-%d}, "
          f"{table.shape[1]} sectors, preset {preset}")  # fmt: skip
-    generator = ScenarioGenerator(preset=preset, random_state=seed)
+    generator: Any = ScenarioGenerator(preset=preset, random_state=seed)
     state = out / "state"
     with progress(1, "labelling", "{task.fields[state]}") as (bar, task):
         generator.fit(
@@ -116,11 +117,7 @@ def train(
         shutil.rmtree(state, ignore_errors=True)
     if reason == "diverged":
         raise RuntimeError(f"{message}; the model written to {out} is the last good one")
-    facts = generator.describe()
-    print_pairs(
-        {k.replace("_", " "): v for k, v in facts.items() if k != "card" and not isinstance(v, dict)},
-        title=f"Model {out}",
-    )
+    print_pairs(short(generator.describe()), title=f"Model {out}")
     note(f"written: {out}" + ("" if reason == "finished" else f" ({message})"))
     note(f"next: spade-finance generate --model {out} --regimes markov:252 --paths 1000 --out x.parquet")
     return 0

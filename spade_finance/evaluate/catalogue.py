@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,35 @@ SPELL_LAGS = tuple(range(1, 11))
 N_QUANTILES = 100
 MIN_REGIME_DAYS = 30
 """A regime with fewer real days than this has no rows of its own."""
+
+
+FAMILIES = {
+    "annual_return": "mean",
+    "skewness": "skew",
+    "excess_kurtosis": "tail_exceedance",
+    "hill_left": "tail_exceedance",
+    "hill_right": "tail_exceedance",
+    "w1": "energy_score",
+    "mean_correlation": "correlation",
+    "correlation_matrix": "correlation",
+    "lower_tail_dependence": "tail_dependence",
+    "acf_return": "acf",
+    "acf_absolute": "acf_abs",
+    "acf_absolute_crisis_free": "acf_abs",
+    "acf_squared": "acf_abs",
+    "var_95": "tail_exceedance",
+    "var_97_5": "tail_exceedance",
+    "var_99": "tail_exceedance",
+    "es_95": "tail_exceedance",
+    "es_97_5": "tail_exceedance",
+    "es_99": "tail_exceedance",
+}
+"""Family of statistics that training objectives name; a metric without an entry is its own family."""
+
+
+def is_in_loss(metric: str, in_loss: Collection[str]) -> bool:
+    """Whether a model was trained to match this metric, given the names or families it declares."""
+    return metric in in_loss or FAMILIES.get(metric, metric) in in_loss
 
 
 @dataclass(frozen=True)
@@ -39,6 +68,8 @@ class Metric:
         matter).
     curve : bool
         Many features (a quantile function, a matrix): has a distance but no single value.
+    by_regime : bool
+        Uses labels although it is not of one regime.
     regime : str or None
         The regime whose days count.
     horizon_days : int or None
@@ -54,6 +85,12 @@ class Metric:
     horizon_days: int | None = None
     unit: str = "number"
     curve: bool = False
+    by_regime: bool = False
+
+    @property
+    def needs_regimes(self) -> bool:
+        """Whether it can be measured on labelled days only."""
+        return self.by_regime or self.regime is not None
 
     def transform(self, values: Values) -> Values:
         """Values on the scale on which distances are taken."""
@@ -110,7 +147,7 @@ def _all_days(real: Panel) -> Iterator[Metric]:
     yield Metric("acf_absolute", "dynamics", lambda p: _mean_acf(np.abs(p.simple), ABS_LAGS, p.segments))
     yield Metric("acf_squared", "dynamics", lambda p: _mean_acf(p.simple**2, ABS_LAGS, p.segments))
     if real.codes is not None and len(real.regimes) > 1:
-        yield Metric("acf_absolute_crisis_free", "dynamics", _acf_without_worst)
+        yield Metric("acf_absolute_crisis_free", "dynamics", _acf_without_worst, by_regime=True)
     yield Metric(
         "leverage", "dynamics", lambda p: facts.leverage(p.simple, LEVERAGE_LAGS, p.segments).mean(1)
     )

@@ -51,12 +51,12 @@ def compare(real: Panel, floor: Panel, columns: Mapping[str, Panel]) -> Comparis
     statistics: list[dict[str, Any]] = []
     distances: list[dict[str, Any]] = []
     for metric in catalogue(real):
-        truth = metric.measure(real)[0]
-        noise = metric.measure(floor)
+        truth = _measured(metric, real)[0]
+        noise = _measured(metric, floor)
         values = {
-            name: metric.measure(panel)
+            name: _measured(metric, panel)
             for name, panel in columns.items()
-            if metric.regime is None or panel.codes is not None
+            if panel.codes is not None or not metric.needs_regimes
         }
         distances.append(_distance_row(metric, truth, noise, values, columns))
         if not metric.curve:
@@ -64,6 +64,12 @@ def compare(real: Panel, floor: Panel, columns: Mapping[str, Panel]) -> Comparis
     order = [*KEYS, "unit", "real", "real_low", "real_high", "floor"]
     table = pd.DataFrame(statistics)
     return Comparison(table[[*order, *(c for c in table.columns if c not in order)]], pd.DataFrame(distances))
+
+
+def _measured(metric: Metric, panel: Panel) -> NDArray[np.float64]:
+    """The metric's values; what is infinite (a tail index of equal losses) counts as missing."""
+    values = metric.measure(panel)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _keys(metric: Metric, asset: str | None) -> dict[str, Any]:
@@ -89,7 +95,7 @@ def _distance_row(
     # A quantile function in units of the asset's own spread, or else the widest sector would be the only one.
     unit = real.std(0) if metric.name == "w1" else 1.0
     spread = metric.transform(noise)
-    error = np.abs(spread - np.nanmean(spread, axis=0)) / unit
+    error = np.abs(spread - _replicate_mean(spread)) / unit
     row = _keys(metric, None) | {"floor": _mean(error)}
     for name in columns:
         centre = _replicate_mean(metric.transform(values[name])) if name in values else None
@@ -110,14 +116,17 @@ def _statistic_rows(
     for i, asset in enumerate(assets if truth.ndim else (None,)):
         at = (slice(None), i) if truth.ndim else slice(None)
         real = float(truth[i] if truth.ndim else truth)
-        resampled = metric.transform(noise[at])
-        shift = np.nanquantile(resampled, [0.025, 0.975]) - np.nanmean(resampled)
-        low, high = metric.restore(metric.transform(np.array(real)) + shift)
+        resampled = noise[at][np.isfinite(noise[at])]
+        low, high = np.nan, np.nan
+        if len(resampled) > 1:
+            spread = metric.transform(resampled)
+            shift = np.quantile(spread, [0.025, 0.975]) - spread.mean()
+            low, high = metric.restore(metric.transform(np.array(real)) + shift)
         row = _keys(metric, asset) | {
             "real": real,
             "real_low": float(low),
             "real_high": float(high),
-            "floor": _mean(np.abs(noise[at] - np.nanmean(noise[at]))),
+            "floor": _mean(np.abs(resampled - _mean(resampled))),
         }
         for name in columns:
             sample = values[name][at] if name in values else np.array([np.nan])

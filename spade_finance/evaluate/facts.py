@@ -91,7 +91,8 @@ def hill(x: Array, tail: str = "left", fraction: float = 0.05, mask: Mask | None
         threshold = top.min(1)
         with np.errstate(invalid="ignore", divide="ignore"):
             excess = np.log(np.maximum(top, 1e-300) / threshold[:, None]).sum(1) / count
-            out[paths] = np.where(threshold > 0, 1.0 / excess, np.nan)
+            # A threshold of zero or a tail of equal values (short resamples have them) has no index.
+            out[paths] = np.where((threshold > 0) & (excess > 0), 1.0 / excess, np.nan)
     return out
 
 

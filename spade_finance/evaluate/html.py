@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 VERSIONED = ("spade-finance", "torch", "numpy", "pandas", "plotly")
 DISCLAIMER = (
     "Not investment advice. Scenarios are draws from a statistical model of the past under a regime "
-    "timeline that "
-    "somebody chose; they are not forecasts."
+    "timeline that somebody chose; they are not forecasts."
 )
 
 

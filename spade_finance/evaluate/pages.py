@@ -83,8 +83,7 @@ def write_demo_report(
         script=script,
         heading=f"{scenarios.n_paths:,} market scenarios of {scenarios.n_days} days",
         lead=f"Daily returns of {len(scenarios.sectors)} sectors ({', '.join(scenarios.sectors)}), drawn "
-        f"jointly under "
-        f"the regime timeline {script}.",
+        f"jointly under the regime timeline {script}.",
         chips=[_share(scenarios, k) for k in range(len(scenarios.regimes)) if (scenarios.codes == k).any()],
         fan=embedded(plotting.fan_chart(scenarios)),
         fan_note="The ribbon shows the regime of each day"
@@ -131,7 +130,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         summary_headings=list(summary.columns),
         summary_rows=_summary_rows(summary),
         clustering=embedded(plotting.volatility_clustering(shown, shade=subject)),
-        tails=embedded(plotting.tails({name: p.simple[..., 0] for name, p in reversed(shown.items())})),
+        tails=embedded(plotting.tails({name: p.simple[..., 0] for name, p in shown.items()})),
         volatility=embedded(plotting.volatility_by_regime(_volatility_table(report, subject)))
         if labelled
         else None,
@@ -298,16 +297,12 @@ def _volatility_table(report: EvaluationReport, subject: str) -> pd.DataFrame:
     for k, regime in enumerate(real.regimes):
         for source, panel in (("generated", report.panels[subject]), ("held-out", real)):
             days = panel.days_in(k)
-            value = (
-                facts.volatility(panel.simple[..., :1], panel.in_regime(k))[:, 0]
-                if days
-                else np.array([np.nan])
-            )
-            error = np.nanstd(value, ddof=1) / np.sqrt(len(value)) if len(value) > 1 else np.nan
+            value = facts.volatility(panel.simple[..., :1], panel.in_regime(k))[:, 0]
+            value = value[np.isfinite(value)]
             rows[regime, source] = {
                 "days": days,
-                "volatility": float(np.nanmean(value)),
-                "volatility_se": error,
+                "volatility": float(value.mean()) if len(value) else np.nan,
+                "volatility_se": float(value.std(ddof=1) / np.sqrt(len(value))) if len(value) > 1 else np.nan,
             }
     errors = report.statistics.query(
         "metric == 'volatility' and asset == @MARKET", local_dict={"MARKET": MARKET}

@@ -137,9 +137,8 @@ class Panel:
             wide = np.broadcast_to(values, (self.n_paths, self.n_days))[: shape[0]]
             return wide.reshape(groups, count * self.n_days)
 
-        inner = np.broadcast_to(self.segments, (self.n_paths, self.n_days))[: shape[0]]
-        step = int(inner.max()) + 1
-        segments = chain(inner) + np.repeat(np.arange(count) * step, self.n_days)
+        step = int(self.segments.max()) + 1
+        segments = chain(self.segments) + np.repeat(np.arange(count) * step, self.n_days)
         common = self.segments.ndim == 1
         codes = self.codes
         if codes is not None:

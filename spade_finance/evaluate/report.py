@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spade_finance.evaluate.catalogue import is_in_loss
 from spade_finance.evaluate.panel import Panel
 
 SCHEMA = 1
@@ -32,7 +33,7 @@ class EvaluationReport:
     window : (Timestamp, Timestamp)
         First and last real day compared.
     in_loss : frozenset of str
-        Metrics that the model was trained to match.
+        Metrics, or families of them, that the model was trained to match.
     look_ahead : str or None
         The warning, if the window overlaps the training data.
     notes : tuple of str
@@ -61,7 +62,7 @@ class EvaluationReport:
             [self.statistics.assign(kind="statistic"), self.distances.assign(kind="distance")],
             ignore_index=True,
         )
-        both["in_loss"] = both["metric"].isin(self.in_loss)
+        both["in_loss"] = [is_in_loss(m, self.in_loss) for m in both["metric"]]
         head = ["kind", "metric", "group", "regime", "asset", "horizon_days", "unit"]
         head += ["real", "real_low", "real_high", "floor", "in_loss"]
         return both[[*head, *(c for c in both.columns if c not in head)]]
@@ -71,7 +72,7 @@ class EvaluationReport:
         """Distance over noise floor, one row a metric: one is as good as the real data can tell."""
         keys = ["metric", "group", "regime", "horizon_days"]
         out = self.distances[keys].copy()
-        out["in_loss"] = out["metric"].isin(self.in_loss)
+        out["in_loss"] = [is_in_loss(m, self.in_loss) for m in out["metric"]]
         floor = self.distances["floor"].where(self.distances["floor"] > 0)
         for column in self.columns:
             out[column] = self.distances[column] / floor

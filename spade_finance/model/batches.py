@@ -13,7 +13,7 @@ from torch import Tensor
 from spade_finance.model.maps import encode
 from spade_finance.model.network import Conditions, PathInputs, ScenarioNetwork
 from spade_finance.model.noise import heavy_tail, split, width
-from spade_finance.model.slow import SlowLaw, simulate_slow
+from spade_finance.model.slow import simulate_slow
 from spade_finance.model.start import HistoryStates, LabelledReturns, StartStatistics
 from spade_finance.windows import MAP_CONTEXT_DAYS
 
@@ -21,7 +21,8 @@ from spade_finance.windows import MAP_CONTEXT_DAYS
 @dataclass(frozen=True)
 class Batch:
     """B windows of T days: ``real`` (B, S, T) log returns, ``reference`` (B, S, T) typical volatilities of the days'
-    regimes, ``regimes`` (B, K, T) one-hot, ``conditions`` of the network, ``first_days`` (B,)."""
+    regimes, ``regimes`` (B, K, T) one-hot; the maps and ``weights`` with their context in front; ``first_days`` (B,);
+    ``told`` (B,): whether the maps show the episodes' severities."""
 
     real: Tensor
     reference: Tensor
@@ -30,6 +31,7 @@ class Batch:
     sector_map: Tensor
     weights: Tensor
     first_days: NDArray[np.int_]
+    told: NDArray[np.bool_]
 
 
 class WindowData:
@@ -44,14 +46,23 @@ class WindowData:
         self.own_weights = np.eye(n_regimes)[data.own_codes]  # (T, S, K)
         self.log_levels = np.log(start.market_volatility)
 
-    def batch(self, first_days: NDArray[np.int_], window_days: int, own_visible: NDArray[np.bool_]) -> Batch:
-        """Cut windows; ``own_visible`` (B, S) says which sectors show their own label."""
+    def batch(
+        self,
+        first_days: NDArray[np.int_],
+        window_days: int,
+        own_visible: NDArray[np.bool_],
+        severity_visible: NDArray[np.bool_],
+    ) -> Batch:
+        """Cut windows; ``own_visible`` (B, S) says which sectors show their own label, ``severity_visible`` (B,) which
+        windows show severities."""
         days = first_days[:, None] + np.arange(-MAP_CONTEXT_DAYS, window_days)  # (B, c + T)
         weights = self.weights[days]
         visible = own_visible[:, :, None]
         own_weights = self.own_weights[days].transpose(0, 2, 1, 3) * visible[..., None]  # (B, S, c + T, K)
-        own_severity = np.where(visible, self.data.own_severity[days].transpose(0, 2, 1), 1.0)
-        maps = encode(weights, self.data.severity[days], own_weights, own_severity, self.log_levels)
+        told = severity_visible[:, None]
+        severity = np.where(told, self.data.severity[days], 1.0)
+        own_severity = np.where(visible & told[..., None], self.data.own_severity[days].transpose(0, 2, 1), 1.0)
+        maps = encode(weights, severity, own_weights, own_severity, self.log_levels)
         inside = days[:, MAP_CONTEXT_DAYS:]
         codes = self.data.codes[inside]
         return Batch(
@@ -62,6 +73,7 @@ class WindowData:
             sector_map=_tensor(maps.sector),
             weights=_tensor(weights),
             first_days=first_days,
+            told=severity_visible,
         )
 
     def conditions(self, network: ScenarioNetwork, batch: Batch) -> Conditions:
@@ -77,10 +89,14 @@ class WindowData:
         first = np.tile(batch.first_days, repeats)
         normals = rng.standard_normal((len(first), n_days, width(n_sectors, rank)), dtype=np.float32)
         noise = split(normals, n_sectors, rank)
-        law: SlowLaw = self.start.slow_given_severity
-        slow = simulate_slow(noise.slow, self.states.slow[first], law)
-        if not self.slow_states:
-            slow = np.zeros_like(slow)
+        slow = np.zeros_like(noise.slow)
+        if self.slow_states:  # an episode of unknown severity varies more
+            told = np.tile(batch.told, repeats)
+            for rows, law, states in (
+                (told, self.start.slow_given_severity, self.states.slow),
+                (~told, self.start.slow, self.states.slow_free),
+            ):
+                slow[rows] = simulate_slow(noise.slow[rows], states[first[rows]], law)
         weights = np.tile(batch.weights[:, -n_days:].numpy(), (repeats, 1, 1))
         return path_inputs(
             noise.factors, noise.own, heavy_tail(noise.mixing, weights, self.start.innovations.nu), slow,

@@ -20,7 +20,7 @@ MEAN_PRIOR_DAYS = 500.0
 SCATTER_PRIOR_DAYS = 100.0
 """Weight, in days, of the pooled scatter in a regime's own."""
 OWN_PRIOR_DAYS = 60.0
-"""Weight, in days, of "no effect" in the effect of a sector's own label."""
+"""Weight, in days, of what a sector's own label says alone in its effect under a market label."""
 NU_RANGE = (3.5, 30.0)
 """Degrees of freedom considered; below 3.5 sample variances stop meaning much."""
 
@@ -59,26 +59,44 @@ class OwnLabelEffect:
 
 
 def own_label_effect(
-    standardised: Array, codes: NDArray[np.int_], own_codes: NDArray[np.int_], n_regimes: int
+    log_returns: Array,
+    codes: NDArray[np.int_],
+    own_codes: NDArray[np.int_],
+    own_severity: Array,
+    moments: RegimeMoments,
 ) -> OwnLabelEffect:
-    """Pooled over sectors and shrunk to zero by :data:`OWN_PRIOR_DAYS`.
+    """Effect of a sector's own label, pooled over sectors.
+
+    A pair (k, j) that history hardly knows is shrunk, with the weight of :data:`OWN_PRIOR_DAYS`, to what the own
+    label says alone: the sector's volatility on all its days of label j against its volatility under market label k.
 
     Parameters
     ----------
-    standardised : (T, S)
-        Log returns less the market-regime mean, over the market-regime volatility.
-    codes, own_codes : (T,), (T, S)
-        Market and own regime of each day.
+    log_returns, own_codes, own_severity : (T, S)
+    codes : (T,)
+        Market regime of each day.
     """
+    n_regimes, n_sectors = moments.volatility.shape
+    standardised = (log_returns - moments.mean[codes]) / moments.volatility[codes]
     mean, log_volatility = np.zeros((n_regimes, n_regimes)), np.zeros((n_regimes, n_regimes))
-    for k in range(n_regimes):
-        for j in range(n_regimes):
-            days = standardised[(codes == k)[:, None] & (own_codes == j)]
-            if len(days) < 2:
-                continue
+    for j in range(n_regimes):
+        own = own_codes == j
+        if not own.any():
+            continue
+        pooled_mean = standardised[own].mean()
+        alone = [
+            0.5 * np.log(np.mean((log_returns[own[:, s], s] / own_severity[own[:, s], s]) ** 2)) - np.log(moments.volatility[:, s])
+            for s in range(n_sectors)
+            if own[:, s].sum() > 1
+        ]
+        prior = np.mean(alone, axis=0) if alone else np.zeros(n_regimes)
+        for k in range(n_regimes):
+            pair = own & (codes == k)[:, None]
+            days = standardised[pair] / own_severity[pair]
             keep = len(days) / (len(days) + OWN_PRIOR_DAYS)
-            mean[k, j] = keep * days.mean()
-            log_volatility[k, j] = keep * 0.5 * np.log(np.mean((days - days.mean()) ** 2))
+            seen = 0.5 * np.log(np.mean((days - days.mean()) ** 2)) if len(days) > 1 else 0.0
+            mean[k, j] = keep * (days.mean() if len(days) else 0.0) + (1 - keep) * pooled_mean
+            log_volatility[k, j] = keep * seen + (1 - keep) * prior[k]
     return OwnLabelEffect(mean, log_volatility)
 
 

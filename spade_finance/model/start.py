@@ -75,7 +75,7 @@ def fit_start(data: LabelledReturns, n_regimes: int, rank: int) -> StartStatisti
         [market[data.codes == k].std() if (data.codes == k).sum() > 1 else market.std() for k in range(n_regimes)]
     )
     standardised = (data.log_returns - moments.mean[data.codes]) / moments.volatility[data.codes]
-    own = own_label_effect(standardised / data.own_severity, data.codes, data.own_codes, n_regimes)
+    own = own_label_effect(data.log_returns, data.codes, data.own_codes, data.own_severity, moments)
     bank = fit_bank(standardised / data.severity[:, None])
     filtered = filter_history(standardised / data.severity[:, None], bank)
     rough = np.stack([_correlation(filtered.innovations[data.codes == k]) for k in range(n_regimes)])

@@ -74,7 +74,8 @@ class GeneratorTask(Task):
         config = self.config
         first = self.sampler.draw(self.rng, config.batch_windows)
         visible = self.rng.random((len(first), self.network.n_sectors)) >= config.own_label_dropout
-        batch = self.windows.batch(first, config.window_days, visible)
+        told = self.rng.random(len(first)) >= config.severity_dropout
+        batch = self.windows.batch(first, config.window_days, visible, told)
         fake, real = self._standardised(batch, self.rng)
         energy, matching = self._losses(fake, real, batch)
         loss = config.energy_weight * energy + config.facts_weight * matching
@@ -137,7 +138,7 @@ class GeneratorTask(Task):
         n = min(VALIDATION_WINDOWS, len(sampler.first_days))
         first = sampler.first_days[np.linspace(0, len(sampler.first_days) - 1, n).astype(int)]
         blind = np.zeros((n, self.network.n_sectors), dtype=bool)
-        return [self.windows.batch(first, self.config.window_days, blind)]
+        return [self.windows.batch(first, self.config.window_days, blind, np.zeros(n, dtype=bool))]
 
     def _standardised(self, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Generated (2 B, S, T) and real (B, S, T) returns over their regime's typical volatility."""

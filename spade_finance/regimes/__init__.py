@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Market regimes: labellers, the semi-Markov process of their spells, severities, scripts and timelines.
 
-Five labellers share one protocol (:class:`~spade_finance.regimes.base.BaseRegimes`): ``fit``, ``smooth`` (labels in
-hindsight), ``filter`` (labels that a day could have had on that day), ``label_sectors``, ``to_config``.
-Names are imported on first use, so that scripts can be parsed without loading pandas or a labeller.
+Five labellers share one protocol (:class:`~spade_finance.regimes.base.BaseRegimes`): ``fit``, ``smooth``
+(labels in hindsight), ``filter`` (labels that a day could have had on that day), ``label_sectors``,
+``to_config``. Names are imported on first use, so that scripts can be parsed without loading pandas or a
+labeller.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every labeller does: fit, name the regimes, label in hindsight or causally, travel as JSON.
 
-A labeller sees the equal-weight market of the returns it is given. Everything that new data are judged by (scalers,
-centres, parameters, names) comes from :meth:`BaseRegimes.fit` and is frozen; :meth:`BaseRegimes.filter` of day t uses
-days up to t only. Sectors are labelled by labellers of the same kind, one fitted to each sector alone.
+A labeller sees the equal-weight market of the returns it is given. Everything that new data are judged by
+(scalers, centres, parameters, names) comes from :meth:`BaseRegimes.fit` and is frozen;
+:meth:`BaseRegimes.filter` of day t uses days up to t only. Sectors are labelled by labellers of the same
+kind, one fitted to each sector alone.
 
 A concrete labeller stores its constructor's arguments and fills in six small methods: ``_fit``, ``_smooth``,
 ``_filter``, ``_reorder``, ``_state``, ``_restore``; they speak integer codes and arrays only.
@@ -11,7 +12,6 @@ A concrete labeller stores its constructor's arguments and fills in six small me
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from spade_finance.data.validate import validate_returns
 from spade_finance.exceptions import ConvergenceWarning, InputError, RareRegimeWarning
+from spade_finance.regimes.estimator import Estimator, whole_number
 from spade_finance.regimes.features import market_log_returns
 from spade_finance.regimes.labels import RegimeLabels
 from spade_finance.regimes.naming import economic_order, regime_names
@@ -41,13 +42,14 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
-class BaseRegimes(ABC):
+class BaseRegimes(Estimator, ABC):
     """Common part of the five labellers.
 
     Parameters
     ----------
     n_regimes : int, 2 to 12
-        Names follow: 2 bull, crisis; 3 bull, bear, crisis; 4 bull, sideways, bear, crisis; from 5 on r1 .. rN.
+        Names follow: 2 bull, crisis; 3 bull, bear, crisis; 4 bull, sideways, bear, crisis; from 5 on r1 ..
+        rN.
     random_state : int or numpy Generator
         Of the restarts.
     min_days : int
@@ -55,7 +57,8 @@ class BaseRegimes(ABC):
     confirm_days : int
         Causal labels change on this many equal days in a row (1: at once).
     per_sector : bool
-        Whether ``fit`` also fits one labeller to each sector (else :meth:`label_sectors` does, when first asked).
+        Whether ``fit`` also fits one labeller to each sector (else :meth:`label_sectors` does, when first
+        asked).
 
     Attributes
     ----------
@@ -63,7 +66,8 @@ class BaseRegimes(ABC):
     process_ : SemiMarkovProcess of the smoothed training labels (sectors' labellers have none)
     convergence_ : dict with ``status`` ("converged", "not converged", "time limit", "exact"), ``iterations``,
         ``message``, ``seconds`` and ``fallback`` (what was used instead, or None)
-    summary_ : DataFrame, one row a regime: annual volatility and mean log return of the market (decimals), days,
+    summary_ : DataFrame, one row a regime: annual volatility and mean log return of the market (decimals),
+        days,
         share of days, spells, of the smoothed training labels
     training_window_ : (first, last) training date
     sector_labellers_ : dict of name -> fitted labeller (absent until sectors were fitted)
@@ -86,7 +90,7 @@ class BaseRegimes(ABC):
         self.confirm_days = confirm_days
         self.per_sector = per_sector
 
-    # What a concrete labeller fills in -------------------------------------------------------------------------
+    # What a concrete labeller fills in
 
     @abstractmethod
     def _fit(self, market: Array, start: BaseRegimes | None) -> None:
@@ -112,35 +116,7 @@ class BaseRegimes(ABC):
     def _restore(self, state: dict[str, Any]) -> None:
         """Set fitted parameters from :meth:`_state`."""
 
-    # scikit-learn's parameter protocol, without importing it ----------------------------------------------------
-
-    @classmethod
-    def _parameter_names(cls) -> list[str]:
-        names = set()
-        for kind in cls.__mro__:
-            if "__init__" in vars(kind) and issubclass(kind, BaseRegimes):
-                parameters = inspect.signature(vars(kind)["__init__"]).parameters.values()
-                names |= {p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD}
-        return sorted(names)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Constructor arguments by name (`deep` is accepted for scikit-learn's sake)."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set constructor arguments; InputError for a name the constructor does not have."""
-        known = self._parameter_names()
-        for name, value in params.items():
-            if name not in known:
-                raise InputError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(known)}")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"{type(self).__name__}({shown})"
-
-    # Fitting ----------------------------------------------------------------------------------------------------
+    # Fitting
 
     def fit(self, returns: pd.DataFrame, y: None = None) -> Self:
         """Fit to simple returns (T, S) in decimals, at least 250 days.
@@ -174,9 +150,7 @@ class BaseRegimes(ABC):
     def _check_parameters(self) -> None:
         regime_names(self.n_regimes)
         for name in ("min_days", "confirm_days"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= 250:
-                raise InputError(f"{name}={value!r}: pass a whole number of days from 1 to 250 (1 switches it off)")
+            whole_number(name, getattr(self, name), 1, 250, "days")
 
     def _fit_market(self, dates: pd.Index[Any], market: Array, start: BaseRegimes | None) -> None:
         if not np.ptp(market) > 1e-9:
@@ -184,20 +158,28 @@ class BaseRegimes(ABC):
                 f"returns: the market does not move (every day is {float(market[0]):g}); pass real returns"
             )
         begun = time.perf_counter()
-        self.convergence_: dict[str, Any] = {"status": "exact", "iterations": 0, "message": "", "fallback": None}
+        self.convergence_: dict[str, Any] = {
+            "status": "exact",
+            "iterations": 0,
+            "message": "",
+            "fallback": None,
+        }
         self._fit(market, start)
-        n = self.n_regimes
         raw = self._smooth_codes(market, False)[0]
-        order = economic_order(market, raw, n)
+        order = self._order(market, raw)
         self._reorder(order)
         codes = np.argsort(order)[raw]
-        self.regimes_: tuple[str, ...] = regime_names(n)
+        self.regimes_: tuple[str, ...] = regime_names(self.n_regimes)
         self.training_window_: tuple[str, str] = (f"{dates[0]:%Y-%m-%d}", f"{dates[-1]:%Y-%m-%d}")
         self._check_found(codes, sector=start is not None)
         self.summary_ = _summary(market, codes, self.regimes_)
         if start is None:  # scripts draw market timelines; sectors need labels only
             self.process_ = SemiMarkovProcess(min_days=int(self.min_days)).fit(codes, self.regimes_)
         self.convergence_["seconds"] = round(time.perf_counter() - begun, 3)
+
+    def _order(self, market: Array, codes: Codes) -> Codes:
+        """The fitted codes from calm to worst; a method that knows its own order says so here."""
+        return economic_order(market, codes, self.n_regimes)
 
     def _check_found(self, codes: Codes, *, sector: bool) -> None:
         found = len(np.unique(codes))
@@ -214,8 +196,8 @@ class BaseRegimes(ABC):
                 f"{name} ({int(r['days'])} days, {int(r['spells'])} spells)" for name, r in rare.iterrows()
             )
             warnings.warn(
-                f"few training days or episodes: {found}; statistics of these regimes are weak, fewer regimes or "
-                "more history help (silence: warnings.filterwarnings on RareRegimeWarning)",
+                f"few training days or episodes: {found}; statistics of these regimes are weak, fewer "
+                "regimes or more history help (silence: warnings.filterwarnings on RareRegimeWarning)",
                 RareRegimeWarning,
                 stacklevel=3,
             )
@@ -230,13 +212,22 @@ class BaseRegimes(ABC):
                 raise InputError(f"sector {name!r}: {error}") from None
             fitted[str(name)] = own
         self.sector_labellers_: dict[str, BaseRegimes] = fitted
+        stopped = [name for name, own in fitted.items() if own.convergence_["fallback"]]
+        if stopped:
+            warnings.warn(
+                f"{type(self).__name__}: the fits of {', '.join(stopped)} stopped early; see convergence_ of "
+                "sector_labellers_",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
-    # Labelling --------------------------------------------------------------------------------------------------
+    # Labelling
 
     def smooth(self, returns: pd.DataFrame) -> RegimeLabels:
         """Labels in hindsight of all days of `returns` (T, S), with the fitted parameters.
 
-        A day's label uses days before and after it; never evaluate or trade on these as if they had been known.
+        A day's label uses days before and after it; never evaluate or trade on these as if they had been
+        known.
         """
         returns = self._checked(returns)
         codes, probabilities = self._smooth_codes(market_log_returns(returns))
@@ -245,7 +236,8 @@ class BaseRegimes(ABC):
     def filter(self, returns: pd.DataFrame) -> RegimeLabels:
         """Causal labels: the row of day t does not change when returns after t change.
 
-        Pass the whole history that was known, not only its last days: averages start from the training data's.
+        Pass the whole history that was known, not only its last days: averages start from the training
+        data's.
         """
         returns = self._checked(returns)
         codes, probabilities = self._filter_codes(market_log_returns(returns))
@@ -254,8 +246,8 @@ class BaseRegimes(ABC):
     def label_sectors(self, returns: pd.DataFrame, causal: bool = False) -> pd.DataFrame:
         """Regime names (T, S) of each sector by its own returns.
 
-        Unfitted sectors (``per_sector=False``) are fitted here first, on the rows of `returns` that lie inside
-        this labeller's training window, so that later days stay unseen.
+        Unfitted sectors (``per_sector=False``) are fitted here first, on the rows of `returns` that lie
+        inside this labeller's training window, so that later days stay unseen.
 
         Raises
         ------
@@ -268,8 +260,9 @@ class BaseRegimes(ABC):
             inside = returns.loc[first:last]
             if len(inside) < MIN_ROWS:
                 raise InputError(
-                    f"returns: {len(inside)} rows lie inside the labeller's training window {first} to {last}; sectors "
-                    f"need {MIN_ROWS} to be fitted on: pass the training returns once, or fit with per_sector=True"
+                    f"returns: {len(inside)} rows lie inside the labeller's training window {first} to "
+                    f"{last}; sectors need {MIN_ROWS} to be fitted on: pass the training returns once, "
+                    "or fit with per_sector=True"
                 )
             self._fit_sectors(inside)
         unknown = [str(c) for c in returns.columns if str(c) not in self.sector_labellers_]
@@ -301,57 +294,20 @@ class BaseRegimes(ABC):
     def _checked(self, returns: pd.DataFrame) -> pd.DataFrame:
         if not hasattr(self, "regimes_"):
             raise InputError(f"this {type(self).__name__} is not fitted; call fit(returns) first")
-        return validate_returns(returns, source="returns", min_rows=1)
-
-    # JSON -------------------------------------------------------------------------------------------------------
+        return validate_returns(returns, source="returns", min_rows=2)
 
     def to_config(self) -> dict[str, Any]:
-        """Everything needed to label new data exactly as this labeller does: lists, numbers and texts only."""
-        if not hasattr(self, "regimes_"):
-            raise InputError(f"this {type(self).__name__} is not fitted; call fit(returns) first")
-        seed = self.random_state
-        config: dict[str, Any] = {
-            "method": self.method,
-            "params": self.get_params() | {"random_state": seed if isinstance(seed, int) else None},
-            "regimes": list(self.regimes_),
-            "training_window": list(self.training_window_),
-            "convergence": self.convergence_,
-            "summary": self.summary_.to_dict(orient="list"),
-            "state": self._state(),
-        }
-        if hasattr(self, "process_"):
-            config["process"] = self.process_.to_config()
-        if hasattr(self, "sector_labellers_"):
-            config["sectors"] = {name: own.to_config() for name, own in self.sector_labellers_.items()}
-        return config
+        """Everything needed to label new data exactly as this labeller does, as JSON has it."""
+        from spade_finance.regimes.labeller_config import labeller_to_config
+
+        return labeller_to_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BaseRegimes:
         """Restore a fitted labeller from :meth:`to_config`, of whatever method the config names."""
-        from spade_finance.regimes.registry import labeller_class
+        from spade_finance.regimes.labeller_config import labeller_from_config
 
-        try:
-            kind = labeller_class(config["method"])
-            own = kind(**config["params"])
-            if not isinstance(own.random_state, int):
-                own.random_state = 0
-            own.regimes_ = tuple(config["regimes"])
-            first, last = config["training_window"]
-            own.training_window_ = (str(first), str(last))
-            own.convergence_ = dict(config["convergence"])
-            own.summary_ = pd.DataFrame(config["summary"], index=pd.Index(own.regimes_, name="regime"))
-            if "process" in config:
-                own.process_ = SemiMarkovProcess.from_config(config["process"])
-            own._restore(config["state"])
-            if "sectors" in config:
-                own.sector_labellers_ = {
-                    str(name): cls.from_config(part) for name, part in config["sectors"].items()
-                }
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"labeller config is damaged ({type(error).__name__}: {error}); fit the labeller again"
-            ) from error
-        return own
+        return labeller_from_config(config)
 
 
 def _summary(market: Array, codes: Codes, regimes: tuple[str, ...]) -> pd.DataFrame:

@@ -7,10 +7,11 @@ Three families for a duration :math:`D \ge m` in days, with :math:`X = D - m`:
 * ``nbinom``: negative binomial of mean :math:`\mu` and size :math:`s` (geometric at s = 1);
 * ``lognormal``: :math:`X = \lfloor e^{\mu + \sigma Z} \rfloor`.
 
-A regime has a dozen spells, not a thousand. Each regime's location is drawn toward the pooled one by a wide normal
-prior on its logarithm (`LOCATION_SD`) and its dispersion toward the pooled one by a narrower one (`SHAPE_SD`); the
-spells at the two ends of the history, whose full length is unknown, enter by their survival probability.
-The family, common to all regimes, is the one with the lowest AIC (Akaike 1974) of the unpenalised likelihood.
+A regime has a dozen spells, not a thousand. Each regime's location is drawn toward the pooled one by a wide
+normal prior on its logarithm (`LOCATION_SD`) and its dispersion toward the pooled one by a narrower one
+(`SHAPE_SD`); the spells at the two ends of the history, whose full length is unknown, enter by their survival
+probability. The family, common to all regimes, is the one with the lowest AIC (Akaike 1974) of the
+unpenalised likelihood.
 """
 
 from __future__ import annotations
@@ -38,32 +39,40 @@ _TAIL = 1e-12  # probability beyond the tables
 _LONGEST = 100_000  # days
 
 
-def _parts(family: Family, location: float, log_shape: float) -> tuple[Any, tuple[float, ...], bool]:
-    """scipy law of X, its arguments, and whether it is continuous (to be floored)."""
-    from scipy import stats
-
-    if family == "lognormal":
-        return stats.lognorm, (float(np.exp(log_shape)), 0.0, float(np.exp(location))), True
-    size = 1.0 if family == "geometric" else float(np.exp(log_shape))
-    return stats.nbinom, (size, size / (size + float(np.exp(location)))), False
-
-
 def log_survival(family: Family, params: tuple[float, float], excess: NDArray[Any]) -> Array:
     """log P(X >= excess) for whole excess >= 0 days."""
-    law, args, continuous = _parts(family, *params)
+    from scipy import special
+
+    location, log_shape = params
     x = np.asarray(excess, dtype=np.float64)
-    return np.asarray(law.logsf(x if continuous else x - 1, *args), dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        if family == "lognormal":
+            return np.asarray(special.log_ndtr((location - np.log(x)) / np.exp(log_shape)), dtype=np.float64)
+        mean = np.exp(location)
+        if family == "geometric":
+            return np.asarray(x * np.log(mean / (1.0 + mean)), dtype=np.float64)
+        size = np.exp(log_shape)
+        # P(X >= x) of the negative binomial is a regularised incomplete beta function; of x = 0 it is 1.
+        tail = special.betainc(np.maximum(x, 1.0), size, mean / (size + mean))
+        return np.asarray(np.where(x > 0, np.log(tail), 0.0), dtype=np.float64)
 
 
 def log_mass(family: Family, params: tuple[float, float], excess: NDArray[Any]) -> Array:
     """log P(X = excess) for whole excess >= 0 days."""
-    law, args, continuous = _parts(family, *params)
+    from scipy import special
+
+    location, log_shape = params
     x = np.asarray(excess, dtype=np.float64)
-    if not continuous:
-        return np.asarray(law.logpmf(x, *args), dtype=np.float64)
-    upper, lower = law.logsf(x, *args), law.logsf(x + 1, *args)
-    with np.errstate(divide="ignore"):
-        return np.asarray(upper + np.log(-np.expm1(np.minimum(lower - upper, 0.0))), dtype=np.float64)
+    if family == "lognormal":
+        upper, lower = log_survival(family, params, x), log_survival(family, params, x + 1)
+        with np.errstate(divide="ignore"):
+            return np.asarray(upper + np.log(-np.expm1(np.minimum(lower - upper, 0.0))), dtype=np.float64)
+    mean = np.exp(location)
+    size = 1.0 if family == "geometric" else np.exp(log_shape)
+    ways = special.gammaln(x + size) - special.gammaln(size) - special.gammaln(x + 1)
+    return np.asarray(
+        ways + size * np.log(size / (size + mean)) + x * np.log(mean / (size + mean)), dtype=np.float64
+    )
 
 
 def fit_durations(
@@ -82,7 +91,8 @@ def fit_durations(
     Returns
     -------
     family : the one used
-    params : K pairs; location is the log of the mean excess (``geometric``, ``nbinom``) or the mean log excess
+    params : K pairs; location is the log of the mean excess (``geometric``, ``nbinom``) or the mean log
+        excess
         (``lognormal``), dispersion is log size or log sigma.
     """
     if family != "auto" and family not in FAMILIES:
@@ -160,13 +170,13 @@ def _maximise(
         return float(prior - _log_likelihood(family, (location, shape), done, cut))
 
     start = [centre[0]] if fixed_shape else list(centre)
-    options = {"xatol": 1e-7, "fatol": 1e-9, "maxiter": 2000}
+    options = {"xatol": 1e-6, "fatol": 1e-8, "maxiter": 2000}
     best = minimize(loss, np.array(start), method="Nelder-Mead", options=options).x
     return float(np.clip(best[0], -7, 11)), 0.0 if fixed_shape else float(np.clip(best[1], -4, 4))
 
 
 def survival_table(family: Family, params: tuple[float, float], min_days: int) -> Array:
-    """P(D > j) for j = 0, 1, ...; starts at 1, ends at 0 where less than 1e-12 was left (or at 100,000 days)."""
+    """P(D > j) for j = 0, 1, ...: from 1 to 0, where less than 1e-12 was left (or at 100,000 days)."""
     length = 256
     while True:
         excess = np.arange(length) + 1 - min_days  # P(D > j) = P(X >= j + 1 - m)

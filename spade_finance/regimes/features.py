@@ -4,14 +4,14 @@ r"""What a labeller sees: volatility, drawdown and trend of the equal-weight mar
 From daily log returns :math:`r_t` and exponential weights :math:`w_j = 2^{-j/h}` of half-life :math:`h` days:
 
 * log volatility, :math:`\tfrac12 \ln \operatorname{avg}_w(r^2)`, at two half-lives;
-* log drawdown, :math:`\ln(c + \operatorname{avg}_w(M_t - p_t))`, :math:`p` the log price and :math:`M` its maximum
-  over the last year;
+* log drawdown, :math:`\ln(c + \operatorname{avg}_w(M_t - p_t))`, :math:`p` the log price and :math:`M` its
+  maximum over the last year;
 * trend, :math:`\operatorname{avg}_w(r) / \sqrt{\operatorname{avg}_w(r^2)}`.
 
 The **causal** form averages over :math:`s \le t`, the **two-sided** form over all days with weights
-:math:`2^{-|t-s|/h}`; both start from the training data's averages with a few days' weight, so that the first days
-are defined and short histories are not noise. Scaling to zero mean and unit variance, clipped, uses the two-sided
-training features for both: a regime's centre means the same level of volatility in either.
+:math:`2^{-|t-s|/h}`; both start from the training data's averages with a few days' weight, so that the
+first days are defined and short histories are not noise. Scaling to zero mean and unit variance, clipped,
+uses the two-sided training features for both: a regime's centre means the same level of volatility in either.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CLIP = 2.0  # standard deviations: 1929 and 2008 must not own a centre that lea
 
 
 def market_log_returns(returns: pd.DataFrame) -> Array:
-    """Log returns (T,) of the market: the equal-weight mean of the sectors' simple returns, rebalanced daily."""
+    """Log returns (T,) of the market, the equal-weight mean of the sectors' simple returns."""
     mean: Array = returns.to_numpy(dtype=np.float64).mean(axis=1)
     return np.asarray(log_from_simple(mean), dtype=np.float64)
 

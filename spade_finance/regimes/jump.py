@@ -6,21 +6,22 @@ r"""The default labeller: a statistical jump model on volatility, drawdown and t
 (Bemporad et al. 2018; Nystrup, Lindström & Madsen 2020; Shu, Yu & Mulvey 2024), fitted by `jumpmodels`.
 
 * **Smoothed labels** minimise this over the whole series, on two-sided features.
-* **Smoothed probabilities** are those of the *continuous* jump model (Aydınhan, Kolm, Mulvey & Shu 2024) at the same
-  centres and penalty, on a grid of the simplex.
-* **Causal labels** are the state in which the best path up to day t ends (the online decision of the jump model), on
-  past-only features, with half the penalty: those features already remember.
-* **Causal probabilities** are :math:`p_t(k) \propto \exp(-(V_t(k) - \min_j V_t(j)) / \tau)`, where :math:`V_t(k)` is
-  the cost of the best path up to t that ends in k and the temperature :math:`\tau` is fitted on the training days so
-  that p predicts the smoothed label (log score). The continuous model's own online probabilities are certain on 95 %
-  of days while right on three quarters of them; the calibrated ones are as sure as they are right.
+* **Smoothed probabilities** are those of the *continuous* jump model (Aydınhan, Kolm, Mulvey & Shu 2024) at
+  the same centres and penalty, on a grid of the simplex.
+* **Causal labels** are the state in which the best path up to day t ends (the online decision of the jump
+  model), on past-only features, with half the penalty: those features already remember.
+* **Causal probabilities** are :math:`p_t(k) \propto \exp(-(V_t(k) - \min_j V_t(j)) / \tau)`, where
+  :math:`V_t(k)` is the cost of the best path up to t that ends in k and the temperature :math:`\tau` is
+  fitted on the training days so that p predicts the smoothed label (log score). The continuous model's own
+  online probabilities are certain on 95 % of days while right on three quarters of them; the calibrated ones
+  are about as sure as they are right.
 
-**The penalty.** Features have unit variance and are clipped at two standard deviations, so :math:`\lambda` is in
-squared standard deviations: a switch must gain :math:`\lambda` in total. 5 gives 40 label changes in 23 years of
-the embedded sectors (1990 to 2012; the market moves 12, 17, 24 and 45 % a year in the four regimes) and 114 in the
-73 years of ten industries before 1999, spells of two weeks to five years, and sees every crisis one would name; from
-10 on the autumn of 1990 or 1998 begins to drop out, below 3 labels flicker. :meth:`JumpRegimes.penalty_path` prints
-this table for other data.
+**The penalty.** Features have unit variance and are clipped at two standard deviations, so :math:`\lambda` is
+in squared standard deviations: a switch must gain :math:`\lambda` in total. 5 gives 40 label changes in 23
+years of the embedded sectors (1990 to 2012; the market moves 12, 17, 24 and 45 % a year in the four regimes)
+and 114 in the 73 years of ten industries before 1999, spells of two weeks to five years, and sees every
+crisis one would name; from 10 on the autumn of 1990 or 1998 begins to drop out, below 3 labels flicker.
+:meth:`JumpRegimes.penalty_path` prints this table for other data.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ TOLERANCE = 1e-8  # of the objective per day, at which a start stops
 _GRID = {2: 0.05, 3: 0.05, 4: 0.1}  # of the simplex, at most some 300 points; coarser from five regimes on
 _COARSE = 0.2
 _MAX_SIMPLEX = 6  # regimes; beyond, the grid of the simplex is too large
-_RESTARTS = 5
+_RESTARTS = 5  # random (k-means++) starts, besides the one from volatility quantiles
 
 
 class JumpRegimes(BaseRegimes):
@@ -63,11 +64,14 @@ class JumpRegimes(BaseRegimes):
     filter_penalty : float > 0 or None
         The same for causal labels; None is half of `jump_penalty`.
     feature_weights : four floats >= 0
-        Of 5-day volatility, 20-day volatility, drawdown from the year's high, 40-day trend. The trend counts little
-        by default: with more of it, regimes become rallies and falls of equal volatility.
+        Of 5-day volatility, 20-day volatility, drawdown from the year's high, 40-day trend. The trend counts
+        little by default: with more of it, regimes become rallies and falls of equal volatility.
     """
 
     method = "jump"
+    features_: FeatureMaker
+    temperature_: float
+    centres_: Array
 
     def __init__(
         self,
@@ -101,10 +105,11 @@ class JumpRegimes(BaseRegimes):
         weights = np.asarray(self.feature_weights, dtype=float)
         if weights.shape != (len(FEATURES),) or not (weights >= 0).all() or not weights.sum() > 0:
             raise InputError(
-                f"feature_weights={self.feature_weights!r}: pass {len(FEATURES)} numbers >= 0 for {', '.join(FEATURES)}"
+                f"feature_weights={self.feature_weights!r}: pass {len(FEATURES)} numbers >= 0, for "
+                f"{', '.join(FEATURES)}"
             )
 
-    # Fitting ----------------------------------------------------------------------------------------------------
+    # Fitting
 
     def _fit(self, market: Array, start: BaseRegimes | None) -> None:
         weights = tuple(float(w) for w in self.feature_weights)
@@ -112,8 +117,12 @@ class JumpRegimes(BaseRegimes):
         seen = self.features_.transform(market, "both")
         model = self._unfitted(self.jump_penalty, tolerance=TOLERANCE * len(market))
         if isinstance(start, JumpRegimes):
-            model.n_init = 0  # the market's centres, in units of the sector's own features, are the only start
+            model.n_init = (
+                0  # the market's centres, in units of the sector's own features, are the only start
+            )
             model.centers_ = start.centres_.copy()
+        else:
+            model.centers_ = _volatility_centres(seen, self.n_regimes)
         model.fit(seen, sort_by=None)
         centres = np.asarray(model.centers_, dtype=np.float64)
         if isinstance(start, JumpRegimes):
@@ -130,8 +139,8 @@ class JumpRegimes(BaseRegimes):
         self.temperature_ = self._calibrate(market, codes)
         self.convergence_ = {
             "status": "converged",
-            "iterations": int(model.n_init),
-            "message": f"objective {float(model.val_):.6g}, best of {max(1, int(model.n_init))} starts",
+            "iterations": int(model.n_init) + 1,
+            "message": f"objective {float(model.val_):.6g}, best of {int(model.n_init) + 1} starts",
             "fallback": None,
         }
 
@@ -160,7 +169,7 @@ class JumpRegimes(BaseRegimes):
         )
 
     def _calibrate(self, market: Array, target: Codes) -> float:
-        """Temperature at which the causal probabilities score best against the smoothed labels (log score)."""
+        """Temperature of the causal probabilities with the best log score for the smoothed labels."""
         from scipy.optimize import minimize_scalar
 
         regret = self._regret(market)
@@ -172,7 +181,7 @@ class JumpRegimes(BaseRegimes):
 
         return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded").x))
 
-    # Labelling --------------------------------------------------------------------------------------------------
+    # Labelling
 
     def _decode(self, seen: Array) -> Codes:
         return np.asarray(self._model(self.jump_penalty).predict(seen), dtype=np.int64)
@@ -198,7 +207,10 @@ class JumpRegimes(BaseRegimes):
         penalty = self.filter_penalty
         model = self._model(FILTER_SHARE * self.jump_penalty if penalty is None else penalty)
         cost = do_E_step(
-            self.features_.transform(market, "past"), self.centres_, model.jump_penalty_mx, return_value_mx=True
+            self.features_.transform(market, "past"),
+            self.centres_,
+            model.jump_penalty_mx,
+            return_value_mx=True,
         )
         return np.asarray(cost - cost.min(axis=1, keepdims=True), dtype=np.float64)
 
@@ -210,9 +222,11 @@ class JumpRegimes(BaseRegimes):
     def _reorder(self, order: Codes) -> None:
         self.centres_ = self.centres_[order]
 
-    # Choosing the penalty, JSON -----------------------------------------------------------------------------------
+    # Choosing the penalty, JSON
 
-    def penalty_path(self, returns: pd.DataFrame, penalties: Sequence[float] = (2, 3, 5, 10, 20)) -> pd.DataFrame:
+    def penalty_path(
+        self, returns: pd.DataFrame, penalties: Sequence[float] = (2, 3, 5, 10, 20)
+    ) -> pd.DataFrame:
         """Refit for several penalties: label changes, median spell, volatility and days of the worst regime.
 
         Parameters
@@ -255,3 +269,13 @@ class JumpRegimes(BaseRegimes):
         self.features_ = FeatureMaker.from_config(state["features"])
         self.centres_ = np.array(state["centres"], dtype=np.float64)
         self.temperature_ = float(state["temperature"])
+
+
+def _volatility_centres(seen: Array, n_regimes: int) -> Array:
+    """Means of the features (K, F) over days split by volatility; the worst part is half the others."""
+    edges = np.quantile(seen[:, 1], np.arange(1, n_regimes) / (n_regimes - 0.5))
+    part = np.searchsorted(edges, seen[:, 1])
+    overall = seen.mean(axis=0)
+    return np.array(
+        [seen[part == k].mean(axis=0) if (part == k).any() else overall for k in range(n_regimes)]
+    )

@@ -29,7 +29,9 @@ def dates_of(index: pd.Index[Any], source: str) -> pd.DatetimeIndex:
     if index.hasnans:
         raise InputError(f"{source}: a row has no date; give it one or drop the row")
     if index.has_duplicates:
-        raise InputError(f"{source}: {index[index.duplicated()][0]:%Y-%m-%d} appears twice; keep one row a day")
+        raise InputError(
+            f"{source}: {index[index.duplicated()][0]:%Y-%m-%d} appears twice; keep one row a day"
+        )
     if not index.is_monotonic_increasing:
         raise InputError(f"{source}: dates are not sorted; sort the rows, oldest first")
     return index.rename("date").as_unit("ns")
@@ -61,7 +63,9 @@ def checked_table(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         bad = days.isna().to_numpy()
         if bad.any():
             at = int(np.argmax(bad))
-            raise InputError(f"{source}: row {at + 1} has the date {texts.iloc[at]!r}; write it as YYYY-MM-DD")
+            raise InputError(
+                f"{source}: row {at + 1} has the date {texts.iloc[at]!r}; write it as YYYY-MM-DD"
+            )
         table.index = pd.DatetimeIndex(days, name="date")
     repeated = [name for name in table.columns if list(table.columns).count(name) > 1]
     if repeated:

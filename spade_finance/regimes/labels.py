@@ -33,7 +33,8 @@ class RegimeLabels:
     labels : Series of str (T,), index ``date``
         The regime of each day.
     probabilities : DataFrame (T, K), columns `regimes`
-        Rows sum to 1. The likeliest regime need not be the label: labels obey jump penalties and minimum durations.
+        Rows sum to 1. The likeliest regime need not be the label: labels obey jump penalties and minimum
+        durations.
     causal : bool
         Whether a day's row uses that day and earlier ones only.
     sector_labels : DataFrame of str (T, S) or None
@@ -77,9 +78,7 @@ class RegimeLabels:
                 _check_known(own[name], regimes, f"sector_labels[{name!r}]")
         object.__setattr__(self, "regimes", regimes)
         object.__setattr__(self, "labels", labels)
-        object.__setattr__(
-            self, "probabilities", pd.DataFrame(numbers, index=dates, columns=list(regimes))
-        )
+        object.__setattr__(self, "probabilities", pd.DataFrame(numbers, index=dates, columns=list(regimes)))
         object.__setattr__(self, "sector_labels", own)
 
     @classmethod
@@ -172,8 +171,9 @@ class RegimeLabels:
         if len(missing):
             shown = ", ".join(f"{day:%Y-%m-%d}" for day in missing[:3])
             raise InputError(
-                f"labels: {len(missing)} of the {len(wanted)} return dates have no label (first {shown}; labels run "
-                f"{self.dates[0]:%Y-%m-%d} to {self.dates[-1]:%Y-%m-%d}); label the whole span or cut the returns"
+                f"labels: {len(missing)} of the {len(wanted)} return dates have no label (first {shown}; "
+                f"labels run {self.dates[0]:%Y-%m-%d} to {self.dates[-1]:%Y-%m-%d}); label the whole span or "
+                "cut the returns"
             )
         own = self.sector_labels
         if own is not None:
@@ -232,10 +232,12 @@ class RegimeLabels:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the CSV, whole or not at all; numbers keep every digit."""
         frame = self.to_frame()
-        frame.index = frame.index.strftime("%Y-%m-%d").rename("date")
+        frame.index = pd.Index([f"{day:%Y-%m-%d}" for day in self.dates], name="date")
         with atomic_path(path) as part:
-            compression = "gzip" if str(path).endswith(".gz") else None
-            frame.to_csv(part, compression=compression, lineterminator="\n")
+            if str(path).endswith(".gz"):
+                frame.to_csv(part, compression="gzip", lineterminator="\n")
+            else:
+                frame.to_csv(part, compression=None, lineterminator="\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, causal: bool = False) -> Self:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of regimes and the order that gives them, calm to worst.
 
-Regimes are ordered by the volatility of the market on their days, so the last one, the crisis, is always the most
-volatile. Where two neighbours *between* the first and the last are alike in volatility (within `VOLATILITY_TIE`),
-the one with the higher mean return comes first: "sideways" and "bear" are told apart by direction, not by a
-volatility difference that is noise.
+Regimes are ordered by the volatility of the market on their days, so the last one, the crisis, is always the
+most volatile. Where two neighbours *between* the first and the last are alike in volatility (within
+`VOLATILITY_TIE`), the one with the higher mean return comes first: "sideways" and "bear" are told apart by
+direction, not by a volatility difference that is noise.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def economic_order(
     Returns
     -------
     (K,) int
-        ``order[i]`` is the old code of the i-th regime, calm to worst. Codes that never occur keep their place
-        among the others by their old number, after the regimes that do.
+        ``order[i]`` is the old code of the i-th regime, calm to worst. Codes that never occur keep their
+        place among the others by their old number, after the regimes that do.
     """
     volatility, mean = np.full(n_regimes, np.inf), np.zeros(n_regimes)
     for k in range(n_regimes):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Log probability of a timeline under a semi-Markov process: a product over its spells.
 
-Spells between the first and the last contribute :math:`P_{jk} P(D_k = d)`; the last, still running at the end,
-:math:`P_{jk} P(D_k \ge d)`; the first by the law of the start.
+Spells between the first and the last contribute :math:`P_{jk} P(D_k = d)`; the last, still running at the
+end, :math:`P_{jk} P(D_k \ge d)`; the first by the law of the start.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class _Tables:
         for j, weight in enumerate(start.probabilities):
             if j != k and weight > 0:  # today's spell of j was its last day, k begins tomorrow
                 over = self._continued(j, int(start.ages[j]), 0, False)
-                total += float(weight) * over * float(self.laws.transition[j, k]) * self.spell(k, days, running)
+                total += (
+                    float(weight) * over * float(self.laws.transition[j, k]) * self.spell(k, days, running)
+                )
         return total
 
     def _continued(self, k: int, age: int, days: int, running: bool) -> float:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""The semi-Markov process of regimes: which comes next, how long it lasts, and where to start.
 
-Spells of regime k last :math:`D_k` days (any law, see :mod:`.durations`), then the next regime is drawn from row k of
-the transition matrix, whose diagonal is zero. With embedded stationary law :math:`\pi` (of the transition matrix),
+Spells of regime k last :math:`D_k` days (any law, see :mod:`.durations`), then the next regime is drawn from
+row k of the transition matrix, whose diagonal is zero. With embedded stationary law :math:`\pi` (of the
+transition matrix),
 
 .. math:: P(\text{regime } k) = \frac{\pi_k E D_k}{\sum_j \pi_j E D_j}, \qquad
           P(R_k = r) = \frac{P(D_k \ge r)}{E D_k}, \; r \ge 1
 
-are the stationary share of time and the residual life of the spell that a stationary path starts in. A path that
-starts *now*, in a spell of known age a, has :math:`P(R = r) = P(D = a + r \mid D \ge a)` days left, perhaps none.
-For geometric durations all of this is a Markov chain and ages do not matter.
+are the stationary share of time and the residual life of the spell that a stationary path starts in. A path
+that starts *now*, in a spell of known age a, has :math:`P(R = r) = P(D = a + r \mid D \ge a)` days left,
+perhaps none. For geometric durations all of this is a Markov chain and ages do not matter.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class SemiMarkovProcess:
     min_days : int
         Shortest spell, that of the labels' smoothing.
     prior_transitions : float >= 0
-        Weight, in observed transitions per row, of the destinations' overall frequencies: what keeps a move that
-        history did not show possible.
+        Weight, in observed transitions per row, of the destinations' overall frequencies: what keeps a move
+        that history did not show possible.
 
     Attributes
     ----------
@@ -70,7 +71,9 @@ class SemiMarkovProcess:
         codes = np.asarray(codes)
         n = len(regimes)
         if codes.ndim != 1 or not len(codes) or codes.min() < 0 or codes.max() >= n:
-            raise InputError(f"codes: expected one whole number from 0 to {n - 1} a day, got shape {codes.shape}")
+            raise InputError(
+                f"codes: expected one whole number from 0 to {n - 1} a day, got shape {codes.shape}"
+            )
         if not isinstance(self.min_days, int | np.integer) or self.min_days < 1:
             raise InputError(f"min_days={self.min_days!r}: pass a whole number of days, at least 1")
         if not self.prior_transitions >= 0:
@@ -115,7 +118,7 @@ class SemiMarkovProcess:
         return self._laws.mean
 
     def expected_durations(self) -> pd.DataFrame:
-        """One row a regime: observed ``spells``; ``mean``, ``median``, ``p10``, ``p90`` days; ``share`` of time."""
+        """Table by regime: observed ``spells``; ``mean``, ``median``, ``p10``, ``p90`` days; ``share``."""
         laws = self._laws
         rows = {
             "spells": self.spells_,
@@ -135,17 +138,19 @@ class SemiMarkovProcess:
     ) -> NDArray[np.int8]:
         """Draw one timeline per generator.
 
-        Path i depends on ``generators[i]`` alone, and its first k days are the same for every ``n_days >= k``. How
-        many numbers a generator gives up grows with `n_days`: pass generators that nothing else draws from.
+        Path i depends on ``generators[i]`` alone, and its first k days are the same for every ``n_days >=
+        k``. How many numbers a generator gives up grows with `n_days`: pass generators that nothing else
+        draws from.
 
         Parameters
         ----------
         n_days : int >= 1
         generators : sequence of numpy Generator, one a path
         start : None, regime name, or (probabilities (K,), ages (K,) days)
-            None: stationary, the first spell from its residual-life law. A name: its spell begins on the first day.
-            A pair: today's filtered probabilities and the days that a spell of each regime has lasted so far, today
-            included; the first day drawn is tomorrow. Ages beyond the law's support count as its oldest.
+            None: stationary, the first spell from its residual-life law. A name: its spell begins on the
+            first day. A pair: today's filtered probabilities and the days that a spell of each regime has
+            lasted so far, today included; the first day drawn is tomorrow. Ages beyond the law's support
+            count as its oldest.
 
         Returns
         -------
@@ -175,7 +180,8 @@ class SemiMarkovProcess:
         paths = np.atleast_2d(np.asarray(codes, dtype=np.int64))
         if paths.ndim != 2 or paths.shape[1] < 1 or paths.min() < 0 or paths.max() >= len(self.regimes_):
             raise InputError(
-                f"codes: expected (n_paths, n_days) numbers from 0 to {len(self.regimes_) - 1}, got {paths.shape}"
+                f"codes: expected (n_paths, n_days) numbers from 0 to {len(self.regimes_) - 1}, "
+                f"got shape {paths.shape}"
             )
         return log_probability(self._laws, paths, self._start(start))
 

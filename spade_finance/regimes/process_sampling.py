@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Days = NDArray[np.int64]
 
 BLOCK_SPELLS = 16
-"""Spells' worth of uniforms (two each) drawn from a generator at a time; fixed, so that paths do not depend on it."""
+"""Spells' worth of uniforms (two each) drawn from a generator at a time: fixed, part of what a seed means."""
 
 _OLDEST = 1e-6
 """Ages count up to the one that this share of spells reaches: beyond, the tables are rounding noise."""
@@ -131,5 +131,7 @@ def _draw(generators: Sequence[np.random.Generator], rows: Days) -> Array:
 def _choose(probabilities: Array, u: Array) -> Days:
     """Index drawn from each row of probabilities (n, K) by its uniform (n,)."""
     edges = np.cumsum(probabilities, axis=1)
-    last = probabilities.shape[1] - 1 - np.argmax(probabilities[:, ::-1] > 0, axis=1)  # of positive probability
+    last = (
+        probabilities.shape[1] - 1 - np.argmax(probabilities[:, ::-1] > 0, axis=1)
+    )  # of positive probability
     return np.minimum((edges <= u[:, None]).sum(axis=1), last).astype(np.int64)

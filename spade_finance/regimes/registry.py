@@ -36,7 +36,7 @@ def labeller_class(method: str) -> type[BaseRegimes]:
 def make_labeller(method: str = "jump", **parameters: Any) -> BaseRegimes:
     """An unfitted labeller, ``make_labeller("hmm", n_regimes=3)``; InputError for an unknown parameter."""
     kind = labeller_class(method)
-    known = kind._parameter_names()
+    known = kind.parameter_names()
     for name in parameters:
         if name not in known:
             raise InputError(f"method {method!r} has no parameter {name!r}; it has {', '.join(known)}")

@@ -7,8 +7,9 @@ For an episode (a spell of equal labels) of n days with market log returns :math
           v_k = \sqrt{\operatorname{mean}(r_t^2 : \text{day } t \text{ in } k)}
 
 with :math:`v_k` from the training data, pooled over the regime's days, so that a script at severity 1 has the
-regime's historical volatility. Episodes under five days say little about themselves: their log severity is shrunk
-toward 0 in proportion to their days (1 of 5 counts a fifth). The market is the equal-weight mean of the sectors.
+regime's historical volatility. Episodes under five days say little about themselves: their log severity is
+shrunk toward 0 in proportion to their days (1 of 5 counts a fifth). The market is the equal-weight mean of
+the sectors.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ def severity_series(
     """Severity of the episode that each day belongs to, (T,); arguments as in :func:`episodes`."""
     table = episodes(labels, returns, typical=typical)
     return pd.Series(
-        np.repeat(table["severity"].to_numpy(), table["days"].to_numpy()), index=returns.index, name="severity"
+        np.repeat(table["severity"].to_numpy(), table["days"].to_numpy()),
+        index=returns.index,
+        name="severity",
     )
 
 
@@ -146,7 +149,8 @@ def sector_severity(
     sector_labels : DataFrame (T, S) of regime names, from ``label_sectors``
     returns : DataFrame of simple returns that has these sectors and dates
     regimes : the K regimes, calm to worst
-    typical : DataFrame (S, K) from :func:`sector_typical_volatility` of the training data; None: these data's own
+    typical : DataFrame (S, K) from :func:`sector_typical_volatility` of the training data; None: these data's
+        own
 
     Raises
     ------
@@ -159,8 +163,10 @@ def sector_severity(
     out = np.empty(codes.shape)
     for s, name in enumerate(sector_labels.columns):
         if name not in typical.index:
-            raise InputError(f"typical: sector {name!r} is missing; it has {', '.join(map(str, typical.index))}")
-        level = _checked_level(typical.loc[name], regimes)
+            raise InputError(
+                f"typical: sector {name!r} is missing; it has {', '.join(map(str, typical.index))}"
+            )
+        level = _checked_level(pd.Series(typical.loc[str(name)]), regimes)
         _, lengths, _, severity = _episodes(codes[:, s], log_returns[:, s], level)
         out[:, s] = np.repeat(severity, lengths)
     return pd.DataFrame(out, index=sector_labels.index, columns=sector_labels.columns)
@@ -193,7 +199,9 @@ def _levels(labels: RegimeLabels, market: Array, typical: pd.Series | None) -> A
 def _checked_level(typical: pd.Series, regimes: Sequence[str]) -> Array:
     missing = [name for name in regimes if name not in typical.index]
     if missing:
-        raise InputError(f"typical: regime {missing[0]!r} is missing; pass typical_volatility of the training data")
+        raise InputError(
+            f"typical: regime {missing[0]!r} is missing; pass typical_volatility of the training data"
+        )
     level = typical.loc[list(regimes)].to_numpy(dtype=np.float64)
     if not (np.isfinite(level) & (level > 0)).all():
         raise InputError(f"typical: volatilities must be positive numbers, got {level.tolist()}")
@@ -205,7 +213,9 @@ def _sector_inputs(
 ) -> tuple[NDArray[np.int64], Array]:
     missing: list[Any] = [c for c in sector_labels.columns if c not in returns.columns]
     if missing:
-        raise InputError(f"returns: sector {missing[0]!r} has labels but no column; pass all labelled sectors")
+        raise InputError(
+            f"returns: sector {missing[0]!r} has labels but no column; pass all labelled sectors"
+        )
     absent = sector_labels.index.difference(returns.index)
     if len(absent):
         raise InputError(f"returns: {len(absent)} labelled dates are missing (first {absent[0]:%Y-%m-%d})")
@@ -213,7 +223,9 @@ def _sector_inputs(
     table = sector_labels.to_numpy(dtype=object)
     unknown = {str(name) for name in table.ravel()} - set(position)
     if unknown:
-        raise InputError(f"sector_labels: {sorted(unknown)[0]!r} is no regime; known are {', '.join(regimes)}")
+        raise InputError(
+            f"sector_labels: {sorted(unknown)[0]!r} is no regime; known are {', '.join(regimes)}"
+        )
     codes = np.array([[position[name] for name in row] for row in table], dtype=np.int64)
     own = returns.loc[sector_labels.index, list(sector_labels.columns)].to_numpy(dtype=np.float64)
     return codes, np.asarray(log_from_simple(own), dtype=np.float64)

@@ -25,7 +25,8 @@ def runs(codes: NDArray[Any]) -> tuple[Codes, Codes, Codes]:
 
 
 def merge_short(codes: NDArray[Any], probabilities: NDArray[np.float64], min_days: int) -> Codes:
-    """Give spells shorter than `min_days` to a neighbour, shortest first (uses later days: smoothed labels only).
+    """Give spells shorter than `min_days` to a neighbour, shortest first (uses later days: smoothed labels
+    only).
 
     Of the two neighbours the one with the higher mean probability on the spell's days takes it; with equal
     probabilities the longer one.

@@ -174,6 +174,26 @@ def test_canonical_text_merges_equal_neighbours_and_sorts_overrides() -> None:
     assert timeline.to_script() == "bull:5;Energy[0]=crisis*1.5:2,bear:1"
 
 
+@pytest.mark.parametrize(
+    ("typed", "canonical"),
+    [
+        (" bull : 060 ", "bull:60"),
+        ("crisis * 10.0:3", "crisis*10:3"),
+        ("crisis*1.50:3,bear*1:2", "crisis*1.5:3,bear:2"),
+        ("crisis*.7:3", "crisis*0.7:3"),
+        ("crisis*15e-1:3", "crisis*1.5:3"),
+        ("bear * 1.2 ~ crisis:3", "bear*1.2~crisis:3"),
+        ("markov( crisis ):5", "markov(crisis):5"),
+        (
+            'bull:9;"Energy"[ 1 ]=bear:1;"Info Tech"[0]=bear:1',
+            'bull:9;Energy[1]=bear:1;"Info Tech"[0]=bear:1',
+        ),
+    ],
+)
+def test_canonical_spelling(typed: str, canonical: str) -> None:
+    assert str(parse_script(typed, regimes=REGIMES, sectors=SECTORS)) == canonical
+
+
 def test_soft_labels_that_no_script_writes_say_so() -> None:
     weights = np.array([[0.5, 0.3, 0.2, 0], [0.9, 0.1, 0, 0]])
     timeline = RegimeTimeline(REGIMES, weights)
@@ -342,6 +362,15 @@ def test_severity_outside_the_trained_range_needs_the_flag() -> None:
         check_severity(timeline, (0.5, 2.0))
     with pytest.raises(InputError, match="--extrapolate"):
         check_severity(timeline, (3.0, 4.0))
+
+
+def test_days_without_a_label_of_their_own_are_not_checked() -> None:
+    timeline = timeline_of("crisis*1.5:5;Energy[0]=bear*1.4:1")
+    check_severity(timeline, (1.2, 2.0))  # the sectors' 1 while with the market is no severity
+    drawn = parse_script("crisis*1.5:5,markov:3").resolve_paths(
+        Stub(), [np.random.default_rng(0)], regimes=REGIMES
+    )
+    check_severity(drawn, (1.2, 2.0))
 
 
 def test_each_regime_may_have_its_own_range() -> None:

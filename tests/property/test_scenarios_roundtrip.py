@@ -14,14 +14,26 @@ from hypothesis.extra.numpy import arrays
 from spade_finance.scenarios import ScenarioSet, business_days
 
 NAMES = st.text(
-    st.characters(exclude_categories=("Cs", "Cc", "Cf", "Co", "Cn", "Zs", "Zl", "Zp"), include_characters=" ,\"'"),
+    st.characters(
+        exclude_categories=("Cs", "Cc", "Cf", "Co", "Cn", "Zs", "Zl", "Zp"), include_characters=" ,\"'"
+    ),
     min_size=1,
     max_size=12,
-).filter(lambda name: name == name.strip() and name not in {"path", "step", "date", "regime"} and name.isprintable())
-REGIMES = st.lists(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=5, unique=True)
+).filter(
+    lambda name: (
+        name == name.strip() and name not in {"path", "step", "date", "regime"} and name.isprintable()
+    )
+)
+REGIMES = st.lists(
+    st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=5, unique=True
+)
 SIMPLE = st.floats(-1.0, 2.0**20, width=32, exclude_min=True)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
@@ -33,13 +45,17 @@ def scenario_sets(draw: Any) -> ScenarioSet:
     regimes = draw(REGIMES)
     drawn = draw(st.booleans())
     codes = draw(arrays(np.int8, (n, days) if drawn else (days,), elements=st.integers(0, len(regimes) - 1)))
-    paths = draw(st.none() | st.lists(st.integers(0, 2**31 - 1), min_size=n, max_size=n, unique=True).map(sorted))
+    paths = draw(
+        st.none() | st.lists(st.integers(0, 2**31 - 1), min_size=n, max_size=n, unique=True).map(sorted)
+    )
     return ScenarioSet.from_simple(
         draw(arrays(np.float32, (n, days, assets), elements=SIMPLE)),
         draw(st.lists(NAMES, min_size=assets, max_size=assets, unique=True)),
         regimes,
         codes,
-        dates=business_days(draw(st.dates().filter(lambda d: 1900 < d.year < 2200)), days) if draw(st.booleans()) else None,
+        dates=business_days(draw(st.dates().filter(lambda d: 1900 < d.year < 2200)), days)
+        if draw(st.booleans())
+        else None,
         provenance=draw(st.dictionaries(st.text(), JSON, max_size=4)),
         paths=paths,
     )
