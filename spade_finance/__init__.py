@@ -14,7 +14,10 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "load_sectors": "spade_finance.data",
     "read_returns": "spade_finance.data",
+    "write_returns": "spade_finance.data",
+    "validate_returns": "spade_finance.data",
     "fetch": "spade_finance.data",
+    "FetchError": "spade_finance.data",
     "check_returns": "spade_finance.data",
     "JumpRegimes": "spade_finance.regimes",
     "HMMRegimes": "spade_finance.regimes",
@@ -23,6 +26,7 @@ _EXPORTS = {
     "RuleRegimes": "spade_finance.regimes",
     "RegimeLabels": "spade_finance.regimes",
     "SemiMarkovProcess": "spade_finance.regimes",
+    "make_labeller": "spade_finance.regimes",
     "RegimeTimeline": "spade_finance.regimes",
     "parse_script": "spade_finance.regimes",
     "ScenarioGenerator": "spade_finance.model",

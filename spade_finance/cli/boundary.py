@@ -64,6 +64,8 @@ def run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):
             return _report(f"{error} (--help shows the usage)", 2, error, debug)
+        if _is_checkpoint(error):
+            return _report(str(error), 2, error, debug)
         # A RuntimeError is a sentence of ours; other types say nothing without their name.
         text = (
             str(error)
@@ -93,6 +95,12 @@ def _report(text: str, code: int, error: BaseException, debug: bool) -> int:
             traceback.print_exception(error)
         print(f"error: {' '.join(text.split())}", file=sys.stderr, flush=True)
     return code
+
+
+def _is_checkpoint(error: Exception) -> bool:
+    """Whether a model folder or training state is at fault; asked without importing torch."""
+    module = sys.modules.get("spade_core.checkpoint")
+    return module is not None and isinstance(error, module.CheckpointError)
 
 
 def _about_file(error: OSError) -> str:

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 WIDE = 118
 """Columns of text that the table by regime needs; below, its standard errors go to lines of their own."""
 
+HEADINGS = {
+    "annual_return": "return % a year",
+    "volatility": "vol. % a year",
+    "skewness": "skew",
+    "excess_kurtosis": "excess kurt.",
+    "mean_correlation": "mean corr.",
+    "worst_day": "worst day %",
+    "worst_of_60": "worst of 60 days %",
+    "var_95": "VaR 95 % 1 day",
+    "es_95": "ES 95 % 1 day",
+}
+
 __all__ = ["note", "percent", "print_frame", "print_json", "print_pairs", "print_regimes", "progress", "say"]
 
 
@@ -69,7 +81,7 @@ def print_pairs(pairs: Mapping[str, Any], title: str = "") -> None:
 
 
 def print_frame(frame: pd.DataFrame, title: str = "", caption: str = "", text: Sequence[str] = ()) -> None:
-    """Print a table of finished text or numbers, the index first; the columns of `text` are set flush left."""
+    """Print a table of finished text or numbers, the index first; those of `text` flush left."""
     levels = [str(name or "") for name in frame.index.names]
     table = _table([*levels, *map(str, frame.columns)], text=(*levels, *text))
     for label, row in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
@@ -79,22 +91,33 @@ def print_frame(frame: pd.DataFrame, title: str = "", caption: str = "", text: S
 
 
 def print_regimes(table: RegimeTable, title: str, caption: str, sources: Sequence[str] | None = None) -> None:
-    """Print figures by regime, a block a regime and a line a source, standard errors beside or below them."""
+    """Print figures by regime, a block a regime and a line a source, standard errors beside or below them.
+
+    A narrow screen gets the errors on lines of their own, and not the expected worst of 60 days.
+    """
     from rich.text import Text
 
-    figures = table.summary()
+    from spade_finance.evaluate.regimes import UNITS, with_error
+
     narrow = console().width < WIDE
-    shown = _table(["", *map(str, figures.columns)], text=("",))
+    names = [name for name in HEADINGS if not (narrow and name == "worst_of_60")]
+    shown = _table(["", "days", *(HEADINGS[name] for name in names)], text=("",))
+    shown.columns[0].no_wrap = True
     last = None
-    for (regime, source), row in zip(figures.index, figures.itertuples(index=False, name=None), strict=True):
-        if sources is not None and source not in sources:
+    for (regime, source), row in table.table.iterrows():
+        if (sources is not None and source not in sources) or not table.table.loc[
+            (regime, "generated"), "days"
+        ]:
             continue
         if regime != last:
             if last is not None:
                 shown.add_section()
-            shown.add_row(Text(regime, style="bold"), *[""] * len(row))
+            shown.add_row(Text(regime, style="bold"))
             last = regime
-        shown.add_row(f"  {source}", *(str(cell).replace(" ± ", "\n±" if narrow else " ±") for cell in row))
+        value = {name: math.nan if number is None else number for name, number in row.items()}
+        cells = [with_error(value[name], value.get(f"{name}_se", math.nan), UNITS[name]) for name in names]
+        cells = [cell.replace(" ± ", "\n±" if narrow else " ±") for cell in cells]
+        shown.add_row(source, f"{row['days']:,.0f}", *cells)
     _print(shown, title, caption)
 
 

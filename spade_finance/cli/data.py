@@ -55,9 +55,8 @@ def fetch(
     table = result.table.copy()
     for name in ("first", "last"):
         table[name] = [f"{date:%Y-%m-%d}" if date == date else None for date in table[name]]
-    print_frame(
-        table, title=f"{len(result.returns):,} daily simple returns of {result.returns.shape[1]} tickers"
-    )
+    title = f"{len(result.returns):,} daily simple returns of {result.returns.shape[1]} tickers"
+    print_frame(table, title, text=("status",))
     note(f"written: {out}")
 
 

@@ -49,14 +49,24 @@ def jackknife(
     (numbers,)
         NaN with a single cluster.
     """
-    _, index = np.unique(cluster, return_inverse=True)
-    n_groups = min(n_groups, int(index.max()) + 1)
+    group, n_groups = jackknife_groups(cluster, n_groups)
     if n_groups < 2:
         return np.full(len(statistic(rows)), np.nan)
-    group = index % n_groups
-    left_out = np.stack([statistic(rows[group != g]) for g in range(n_groups)])
+    return jackknife_spread(np.stack([statistic(rows[group != g]) for g in range(n_groups)]))
+
+
+def jackknife_groups(cluster: NDArray[np.integer], n_groups: int = N_GROUPS) -> tuple[NDArray[np.intp], int]:
+    """Group of each row (n,), clusters dealt out in turn, and how many groups there are."""
+    _, index = np.unique(cluster, return_inverse=True)
+    n_groups = min(n_groups, int(index.max()) + 1)
+    return index % n_groups, n_groups
+
+
+def jackknife_spread(left_out: Rows) -> Rows:
+    """Standard errors (numbers,) from the values without each group, (groups, numbers)."""
+    n_groups = len(left_out)
     deviation = left_out - left_out.mean(0)
-    return np.sqrt((n_groups - 1) / n_groups * (deviation**2).sum(0))
+    return np.asarray(np.sqrt((n_groups - 1) / n_groups * (deviation**2).sum(0)))
 
 
 def cluster_bootstrap(

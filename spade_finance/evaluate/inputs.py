@@ -34,6 +34,7 @@ class Window:
 
     @property
     def panel(self) -> Panel:
+        """The window as a panel of one path."""
         return Panel.from_frame(self.returns, self.regimes, self.codes)
 
 
@@ -89,6 +90,8 @@ def find_window(model: Any, real: pd.DataFrame, from_date: Any, labels: RegimeLa
         )
         warnings.warn(window.look_ahead, LookAheadWarning, stacklevel=3)
     if labels is None and model is not None:
+        if not hasattr(model, "label"):
+            raise InputError(f"{type(model).__name__} has no labeller: pass labels= of the real returns")
         labels = model.label(real)
     if labels is not None:
         window.regimes = tuple(labels.regimes)

@@ -124,6 +124,9 @@ def evaluation_page(report: EvaluationReport) -> str:
         span=f"{report.window[0]:%Y-%m-%d} to {report.window[1]:%Y-%m-%d}",
         n_days=f"{real.n_days:,}",
         n_sectors=len(report.sectors),
+        drawn_under="Every column was drawn under the regimes that this window really had."
+        if subject == "model"
+        else "The scenarios are compared as they are; baselines were drawn under the window's own regimes.",
         verdict=report.verdict(),
         notes=[note.rstrip(".") for note in report.notes],
         columns=report.columns,

@@ -11,28 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spade_finance.evaluate import facts
-from spade_finance.evaluate.errors import cluster_bootstrap, count_episodes, episode_clusters, jackknife
+from spade_finance.evaluate.errors import cluster_bootstrap, count_episodes, episode_clusters
 from spade_finance.evaluate.panel import MARKET, Panel
+from spade_finance.evaluate.pooled import STATISTICS, pooled_errors, pooled_statistics
 from spade_finance.exceptions import InputError
 
 if TYPE_CHECKING:
     from spade_finance.regimes import RegimeLabels
     from spade_finance.scenarios import ScenarioSet
-
-WORST_OF_DAYS = 60
-STATISTICS = (
-    "annual_return",
-    "volatility",
-    "skewness",
-    "excess_kurtosis",
-    "mean_correlation",
-    "worst_day",
-    "worst_of_60",
-    "var_95",
-    "es_95",
-)
-"""Columns of the table, each followed by ``<name>_se``."""
 
 UNITS = dict.fromkeys(STATISTICS, "percent") | {
     "skewness": "number",
@@ -49,10 +35,10 @@ class RegimeTable:
     Attributes
     ----------
     table : DataFrame
-        Index (regime, source); columns ``days``, ``episodes`` and :data:`STATISTICS` with ``_se`` columns.
-        Decimals: annual return (arithmetic), annualised volatility, one-day VaR and ES as positive losses of
-        `asset`. ``worst_day`` is the smallest return seen and falls with the number of days; ``worst_of_60``
-        is the expected smallest of 60 such days and can be compared between rows.
+        Index (regime, source); columns ``days``, ``episodes`` and :data:`~.pooled.STATISTICS` with ``_se``
+        columns. Decimals: annual return (arithmetic), annualised volatility, one-day VaR and ES as positive
+        losses of `asset`. ``worst_day`` is the smallest return seen and falls with the number of days;
+        ``worst_of_60`` is the expected smallest of 60 such days and can be compared between rows.
     asset : str
         "market" (equal weight) or a sector.
     sources : tuple of str
@@ -209,7 +195,7 @@ def _row(
 
     values = statistic(rows)
     errors = (
-        jackknife(statistic, rows, clusters)
+        pooled_errors(rows, at, clusters)
         if by_path
         else cluster_bootstrap(statistic, rows, clusters, random_state=random_state)
     )
@@ -217,40 +203,3 @@ def _row(
     for i, name in enumerate(STATISTICS):
         out[name], out[f"{name}_se"] = float(values[i]), float(errors[i])
     return out
-
-
-def pooled_statistics(rows: NDArray[np.float64], at: int) -> NDArray[np.float64]:
-    """:data:`STATISTICS` of (days, market and sectors) simple returns; `at` is the asset's column."""
-    y = rows[:, at]
-    centred = y - y.mean()
-    square = centred * centred
-    variance = square.mean() or np.nan
-    # VaR, ES and the worst of 60 live in the lower tail: 40 % of the days hold all but 1e-13 of the last
-    # one's weight.
-    n, tail = len(y), min(len(y), max(int(0.4 * len(y)) + 1, 20))
-    order = np.sort(np.partition(y, tail - 1)[:tail])
-    beyond = (np.arange(n, n - tail - 1, -1) / n) ** WORST_OF_DAYS
-    var, es = facts.var_es(order[None, :, None], 1.0 - 0.05 * n / tail)  # the same number of worst days
-    return np.array(
-        [
-            y.mean() * facts.DAYS_A_YEAR,
-            np.sqrt(variance * facts.DAYS_A_YEAR),
-            (square * centred).mean() / variance**1.5,
-            (square * square).mean() / variance**2 - 3.0,
-            _mean_pairwise(rows[:, 1:]),
-            order[0],
-            float(order @ (beyond[:-1] - beyond[1:])),
-            float(var[0, 0]),
-            float(es[0, 0]),
-        ]
-    )
-
-
-def _mean_pairwise(sectors: NDArray[np.float64]) -> float:
-    """Mean pairwise correlation of (days, sectors) rows."""
-    size = sectors.shape[1]
-    if size == 1:
-        return 1.0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        matrix = np.corrcoef(sectors.T)
-    return float((matrix.sum() - size) / (size * (size - 1)))

@@ -16,7 +16,9 @@ from spade_finance.model.network import ScenarioNetwork
 from spade_finance.model.sampling import Sampler, StartVolatility
 from spade_finance.model.start import LabelledReturns, StartStatistics
 
-ROUNDS, CHUNKS, SEED = 3, 2, 20_190_318
+ROUNDS, SEED = 2, 20_190_318
+PATH_DAYS = 1_000_000
+"""About so many simulated days a round, at least one chunk of paths."""
 SPAN_DAYS = 2048
 """The training labels are simulated in stretches of this many days, to bound memory."""
 
@@ -53,6 +55,7 @@ def _simulate(
     n_regimes, n_sectors = network.n_regimes, network.n_sectors
     count, total, square = np.zeros(n_regimes), np.zeros((n_regimes, n_sectors)), np.zeros((n_regimes, n_sectors))
     free = StartVolatility(np.full(n_sectors + 3, np.nan))
+    n_chunks = max(1, round(PATH_DAYS / (len(codes) * network.config.chunk_paths)))
     for first in range(0, len(codes), SPAN_DAYS):
         part = codes[first : first + SPAN_DAYS]
         weights = np.eye(n_regimes)[part][None]
@@ -62,7 +65,7 @@ def _simulate(
         )  # fmt: skip
         # A stretch of its own seeds; chunk numbers only tell the paths apart.
         job = lambda chunk, w=weights, c=conditions, s=seed + first: sampler.chunk(s, chunk, w, c, free)  # noqa: E731
-        for y in sampler.run(CHUNKS, job):
+        for y in sampler.run(n_chunks, job):
             for k in np.unique(part):
                 days = y[:, part == k].astype(np.float64)
                 count[k] += days.shape[0] * days.shape[1]

@@ -9,8 +9,8 @@ With the structured head the daily log return of sector s is
 
 l: log-volatility of the day's labels and severity (tables); b: bank of past innovations; n: the trunk; z, phi: slow
 states; A, D: factor loadings and idiosyncratic scales of the day's regime, moved by the slow correlation state and by
-the trunk; w: heavy-tailed mixing (multivariate t); f, u: standard normals. The trunk sees the innovations before t and
-the map up to t.
+the trunk; w: heavy-tailed mixing (multivariate t); f: normal factors, u: the sectors' own heavy-tailed news. The trunk
+sees the innovations before t and the map up to t.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class ScenarioNetwork(nn.Module):
     own_mean: Tensor
     loadings: Tensor
     idiosyncratic: Tensor
+    own_tail: Tensor
     autocorrelation: Tensor
-    regime_step: Tensor
 
     def __init__(self, config: GeneratorConfig, start: StartStatistics) -> None:
         super().__init__()
@@ -94,6 +94,7 @@ class ScenarioNetwork(nn.Module):
         self.register_buffer("own_mean", table(start.own.mean))  # (K, K)
         self.register_buffer("loadings", table(innovations.loadings))  # (K, S, r)
         self.register_buffer("idiosyncratic", table(innovations.idiosyncratic))  # (K, S)
+        self.register_buffer("own_tail", table(innovations.tail)[:, None])  # (S, 1)
         self.register_buffer("autocorrelation", table(start.slow.autocorrelation))
         self.level = nn.Parameter(log_volatility)  # (K, S)
         self.own_level = nn.Parameter(table(start.own.log_volatility))  # (K, K)
@@ -192,7 +193,8 @@ class ScenarioNetwork(nn.Module):
 
     def _parts(self, conditions: Conditions, inputs: PathInputs) -> tuple[Tensor, Tensor]:
         """Innovations' common and idiosyncratic parts, each (B, S, T)."""
-        own = inputs.mixing * conditions.idiosyncratic * inputs.own
+        news = inputs.own * torch.exp(0.5 * self.own_tail * inputs.own**2) * (1 - 2 * self.own_tail) ** 0.75
+        own = inputs.mixing * conditions.idiosyncratic * news
         common = torch.zeros_like(own)
         for r in range(self.rank):
             common = common + conditions.loadings[:, :, r] * inputs.factors[:, r : r + 1]

@@ -28,6 +28,7 @@ from spade_finance.model import noise as noise_
 from spade_finance.model.batches import path_inputs
 from spade_finance.model.dynamics import HALF_LIVES, step
 from spade_finance.model.maps import encode
+from spade_finance.model.moments import own_news
 from spade_finance.model.network import Conditions, ScenarioNetwork
 from spade_finance.model.patterns import PatternCache
 from spade_finance.model.slow import simulate_slow
@@ -133,7 +134,7 @@ class Sampler:
             for _ in range(POOL_DAYS):
                 normals = rng.standard_normal((POOL_CHAINS, n_sectors + rank))
                 mix = np.sqrt((nu - 2) / rng.chisquare(nu, POOL_CHAINS))[:, None]
-                e = mix * (normals[:, :rank] @ loadings.T + own * normals[:, rank:])
+                e = mix * (normals[:, :rank] @ loadings.T + own * own_news(normals[:, rank:], innovations.tail))
                 state = step(state, e)
             self._resting = state.astype(np.float32)
         return self._resting

@@ -63,7 +63,10 @@ def test_regime_with_few_days_takes_the_correlations_of_all_days_at_its_own_leve
     codes = np.zeros(800, dtype=np.int8)
     codes[100:115] = 1
     labels = RegimeLabels.from_codes(codes, ("bull", "crisis"), returns.index)
-    with pytest.warns(RareRegimeWarning, match="correlations of all days"):
+    with (
+        pytest.warns(RareRegimeWarning, match="correlations of all days"),
+        pytest.warns(RareRegimeWarning, match="only 15 training days"),
+    ):
         fitted = RegimeStudentT().fit(returns, labels)
     logs = np.log1p(returns.to_numpy())
     pooled, rare = fit_student_t(logs), fitted.laws_[1]

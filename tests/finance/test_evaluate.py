@@ -313,6 +313,13 @@ def test_bad_requests_are_named(real, options, match):
         evaluate(model(), real, **options)
 
 
+def test_fitted_baseline_may_stand_in_the_models_place_when_labels_are_given():
+    fitted = BlockBootstrap().fit(RETURNS.iloc[:N_TRAINING], LABELS)
+    assert evaluate(fitted, RETURNS, "regime_t", labels=LABELS, **FAST).columns == ("model", "regime_t")
+    with pytest.raises(InputError, match="has no labeller"):
+        evaluate(fitted, RETURNS, "none")
+
+
 def test_something_that_is_no_model_is_refused():
     with pytest.raises(InputError, match="a dict"):
         evaluate({}, RETURNS)

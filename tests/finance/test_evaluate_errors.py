@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spade_finance.evaluate.errors import cluster_bootstrap, count_episodes, episode_clusters, jackknife
-from spade_finance.evaluate.regimes import STATISTICS, pooled_statistics
+from spade_finance.evaluate.pooled import STATISTICS, pooled_errors, pooled_statistics
 
 
 def one_experiment(seed: int, n_paths: int = 200, n_days: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -37,6 +37,18 @@ CHECKED = [STATISTICS.index(name) for name in NAMES]
 def test_jackknife_over_paths_is_the_spread_of_repeated_experiments(repeated):
     errors = np.mean([jackknife(statistic, *one_experiment(1000 + s)) for s in range(12)], axis=0)
     np.testing.assert_allclose(errors[CHECKED], repeated[CHECKED], rtol=0.2)
+
+
+@pytest.mark.parametrize("n_paths", [2, 3, 15, 200])
+@pytest.mark.parametrize("at", [0, 2])
+def test_shortcut_by_sums_is_the_jackknife(n_paths, at):
+    rows, path = one_experiment(5, n_paths)
+    rows = rows + 0.01  # a mean far from zero
+    slow = jackknife(lambda sample: pooled_statistics(sample, at), rows, path)
+    np.testing.assert_allclose(pooled_errors(rows, at, path), slow, rtol=1e-8)
+    some = np.random.default_rng(0).random(len(rows)) < 0.3  # paths of unequal length
+    slow = jackknife(lambda sample: pooled_statistics(sample, at), rows[some], path[some])
+    np.testing.assert_allclose(pooled_errors(rows[some], at, path[some]), slow, rtol=1e-8)
 
 
 def test_errors_that_ignore_paths_would_be_too_small(repeated):

@@ -9,7 +9,8 @@ import pytest
 from spade_finance.baselines import BlockBootstrap
 from spade_finance.evaluate import facts, regime_table
 from spade_finance.evaluate.panel import Panel
-from spade_finance.evaluate.regimes import STATISTICS, pooled_statistics, with_error
+from spade_finance.evaluate.pooled import STATISTICS, pooled_statistics
+from spade_finance.evaluate.regimes import with_error
 from spade_finance.exceptions import InputError
 from spade_finance.regimes.labels import RegimeLabels
 from tests.finance.evaluation_doubles import REGIMES, make_labels, make_returns

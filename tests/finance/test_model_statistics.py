@@ -12,7 +12,7 @@ from spade_finance.model import noise
 from spade_finance.model.bank import Bank
 from spade_finance.model.dynamics import HALF_LIVES, BankFit, filter_history, fit_bank
 from spade_finance.model.maps import encode, n_market_channels
-from spade_finance.model.moments import factor, fit_innovations, fit_multivariate_t, own_label_effect, regime_moments
+from spade_finance.model.moments import factor, fit_innovations, fit_multivariate_t, own_label_effect, own_news, regime_moments
 from spade_finance.model.slow import SlowLaw, filter_slow, fit_slow, simulate_slow
 
 
@@ -64,6 +64,21 @@ def test_innovations_have_unit_variance_and_the_regimes_own_correlation() -> Non
     assert fit.correlation[1][off].mean() == pytest.approx(0.7, abs=0.02)
     assert np.diagonal(fit.correlation, axis1=1, axis2=2) == pytest.approx(1.0)
     assert (fit.nu > 20).all()  # the data are Gaussian
+    assert (fit.tail < 0.02).all()
+
+
+def test_own_news_have_unit_variance_and_the_tail_they_were_drawn_with() -> None:
+    rng = np.random.default_rng(3)
+    v = own_news(rng.standard_normal((200_000, 1)), np.array([0.1]))
+    assert v.var() == pytest.approx(1.0, rel=0.02)
+    assert stats.kurtosis(own_news(rng.standard_normal(400_000), np.array(0.05))) == pytest.approx(
+        3 * 0.8**-2.5 * 0.9**3 - 3, rel=0.1
+    )
+    own = own_news(rng.standard_normal((40_000, 3)), np.array([0.0, 0.08, 0.16]))
+    x = np.sqrt(0.3) * rng.standard_normal((40_000, 1)) + np.sqrt(0.7) * own
+    fit = fit_innovations(x, np.zeros(40_000, int), 1, rank=1)
+    # The shared mixing takes what the sectors have in common; the heaviest sector keeps a tail of its own.
+    assert fit.tail[2] > 0.06 > 0.04 > fit.tail[0]
 
 
 def test_own_label_effect_is_the_volatility_ratio_and_unseen_pairs_follow_the_own_label() -> None:
