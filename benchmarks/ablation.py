@@ -41,7 +41,7 @@ from spade_finance.model.network import ScenarioNetwork
 from spade_finance.model.noise import heavy_tail, split, width
 from spade_finance.model.objectives import energy_features, facts_loss, random_portfolios
 from spade_finance.model.sampling import Sampler
-from spade_finance.model.slow import simulate_slow
+from spade_finance.model.slow import n_shocks, simulate_slow
 from spade_finance.model.start import fit_start, history_states
 from spade_finance.model.training import GeneratorTask
 from spade_finance.regimes.timeline import RegimeTimeline
@@ -64,8 +64,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "no_tables": {"head_tables": False},
     "no_tables_concat": {"head_tables": False, "conditioning": "concat_input"},
     "no_slow": {"slow_states": False},
-    "narrow": {"channels": 16},
-    "wide": {"channels": 48},
+    "narrow": {"channels": 8},
+    "wide": {"channels": 32, "dilations": (1, 4, 16)},
+    "lr3": {"lr": 3e-4},
     "direct_gan": {"head": "direct", "energy_weight": 0.0, "facts_weight": 0.0, "adversarial_weight": 1.0},
     "direct_energy": {"head": "direct"},
     "energy_only": {"facts_weight": 0.0},
@@ -193,9 +194,10 @@ def model_sampler(fold: Fold, network: ScenarioNetwork) -> Any:
         t = len(codes)
         conditions = sampler.condition(weights, np.ones((1, t)), np.zeros((1, n_sectors, t, n_regimes)), np.ones((1, n_sectors, t)))
         rng = np.random.default_rng([day, 5])
-        z = split(rng.standard_normal((PATHS, t, width(n_sectors, rank)), dtype=np.float32), n_sectors, rank)
+        z = split(rng.standard_normal((PATHS, t, width(n_sectors, rank)), dtype=np.float32), rank)
+        shocks = rng.standard_normal((PATHS, n_shocks(t), n_sectors + 3), dtype=np.float32)
         start = np.repeat(fold.states.slow_free[day][None], PATHS, 0)
-        slow = simulate_slow(z.slow, start, fold.start.slow)
+        slow = simulate_slow(shocks, start, fold.start.slow, t)
         if not network.config.slow_states:
             slow = np.zeros_like(slow)
         bank = np.repeat(fold.states.filtered.states[day][None], PATHS, 0)

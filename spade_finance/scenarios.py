@@ -33,7 +33,7 @@ from spade_finance.io.checks import (
     check_sectors,
     convert,
 )
-from spade_finance.io.layout import Codes, Floats, Paths
+from spade_finance.io.layout import Codes, Floats, Header, Paths
 from spade_finance.returns import log_from_simple, simple_from_log
 
 if TYPE_CHECKING:
@@ -292,17 +292,15 @@ class ScenarioSet:
         if not batches:
             raise InputError("batches is empty: there is nothing to join")
         first = batches[0]
-        names = ("sectors", "regimes", "n_days", "dates")
         drawn = any(
             batch.codes.ndim == 2 or not np.array_equal(batch.codes, first.codes) for batch in batches
         )
-        for batch in batches[1:]:
-            for name in names:
-                mine, theirs = getattr(first, name), getattr(batch, name)
-                if not (mine.equals(theirs) if name == "dates" and mine is not None else mine == theirs):
-                    raise InputError(f"batches cannot be joined: they differ in {name}")
+        headers = [Header(b.sectors, b.regimes, b.n_days, b.dates, drawn) for b in batches]
+        for header in headers[1:]:
+            if difference := headers[0].mismatch(header):
+                raise InputError(f"batches cannot be joined: one has {difference}")
         codes = [np.broadcast_to(b.codes, (b.n_paths, b.n_days)) for b in batches]
-        return cls(
+        joined = cls(
             np.concatenate([batch.log_array for batch in batches]),
             first.sectors,
             first.regimes,
@@ -310,6 +308,10 @@ class ScenarioSet:
             dates=first.dates,
             provenance=first.provenance,
         )
+        simple = [batch._simple for batch in batches if batch._simple is not None]
+        if len(simple) == len(batches):
+            joined._simple = np.concatenate(simple)
+        return joined
 
     # -- files
 

@@ -104,10 +104,11 @@ def print_regimes(table: RegimeTable, title: str, caption: str, sources: Sequenc
     shown = _table(["", "days", *(HEADINGS[name] for name in names)], text=("",))
     shown.columns[0].no_wrap = True
     last = None
-    for (regime, source), row in table.table.iterrows():
-        if (sources is not None and source not in sources) or not table.table.loc[
-            (regime, "generated"), "days"
-        ]:
+    rows = table.to_records()
+    drawn = {row["regime"] for row in rows if row["source"] == "generated" and row["days"]}
+    for row in rows:
+        regime, source = row["regime"], row["source"]
+        if regime not in drawn or (sources is not None and source not in sources):
             continue
         if regime != last:
             if last is not None:

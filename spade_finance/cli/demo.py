@@ -90,7 +90,8 @@ def demo(
     print_regimes(
         table,
         title=f"{paths:,} paths of {scenarios.n_days} days, {len(scenarios.sectors)} sectors: {SCRIPT}",
-        caption="The equal-weight market: percent, a year or a day; ± one standard error.\n"
+        caption="The equal-weight market: percent, a year or a day; ± one standard error. "
+        "Worst days deepen with their number.\n"
         f"Held-out: real returns {heldout.index[0]:%Y-%m-%d} to {heldout.index[-1]:%Y-%m-%d}, "
         f"which the model never saw (trained up to {training.index[-1]:%Y-%m-%d}).",
         sources=("generated", "held-out"),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from spade_finance.cli.options import Kind, check_seed, day, read_table, whole
+from spade_finance.cli.options import Json, Kind, check_seed, day, read_table, whole
 from spade_finance.cli.regimes import Count, Method
 
 EXAMPLE = """\
@@ -56,6 +56,7 @@ def train(
         ),
     ] = None,
     kind: Kind = "simple",
+    json: Json = False,
 ) -> int:
     """Train a model on daily returns of some sectors.
 
@@ -65,7 +66,7 @@ def train(
     whole(n_regimes, "--n-regimes", 2, 12)
     check_seed(seed)
     last = day(until, "--until")
-    from spade_finance.cli.console import note, print_pairs, progress
+    from spade_finance.cli.console import note, print_json, print_pairs, progress
     from spade_finance.cli.info import short
     from spade_finance.exceptions import InputError
     from spade_finance.io.atomic import check_writable
@@ -117,7 +118,10 @@ def train(
         shutil.rmtree(state, ignore_errors=True)
     if reason == "diverged":
         raise RuntimeError(f"{message}; the model written to {out} is the last good one")
-    print_pairs(short(generator.describe()), title=f"Model {out}")
+    if json:
+        print_json({"schema": 1, "out": str(out), **generator.describe()})
+    else:
+        print_pairs(short(generator.describe()), title=f"Model {out}")
     note(f"written: {out}" + ("" if reason == "finished" else f" ({message})"))
     note(f"next: spade-finance generate --model {out} --regimes markov:252 --paths 1000 --out x.parquet")
     return 0

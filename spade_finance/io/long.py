@@ -79,7 +79,8 @@ class CsvSink:
         if self.header.dates is not None:
             at = table.schema.names.index("date")
             table = table.set_column(at, "date", table["date"].cast(pa.date32()))
-        pacsv.write_csv(table, self.file, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
+        # Numbers, dates and regime names (plain words) never need quotes.
+        pacsv.write_csv(table, self.file, pacsv.WriteOptions(include_header=False, quoting_style="none"))
 
     def finish(self, provenance: dict[str, Any], n_paths: int, target: Path) -> None:
         """Close, and write the metadata beside `target`."""

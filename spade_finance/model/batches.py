@@ -13,7 +13,7 @@ from torch import Tensor
 from spade_finance.model.maps import encode
 from spade_finance.model.network import Conditions, PathInputs, ScenarioNetwork
 from spade_finance.model.noise import heavy_tail, split, width
-from spade_finance.model.slow import simulate_slow
+from spade_finance.model.slow import n_shocks, simulate_slow
 from spade_finance.model.start import HistoryStates, LabelledReturns, StartStatistics
 from spade_finance.windows import MAP_CONTEXT_DAYS
 
@@ -88,15 +88,16 @@ class WindowData:
         n_days, n_sectors = batch.real.shape[-1], batch.real.shape[1]
         first = np.tile(batch.first_days, repeats)
         normals = rng.standard_normal((len(first), n_days, width(n_sectors, rank)), dtype=np.float32)
-        noise = split(normals, n_sectors, rank)
-        slow = np.zeros_like(noise.slow)
+        noise = split(normals, rank)
+        slow = np.zeros((len(first), n_days, n_sectors + 3), dtype=np.float32)
+        shocks = rng.standard_normal((len(first), n_shocks(n_days), n_sectors + 3), dtype=np.float32)
         if self.slow_states:  # an episode of unknown severity varies more
             told = np.tile(batch.told, repeats)
             for rows, law, states in (
                 (told, self.start.slow_given_severity, self.states.slow),
                 (~told, self.start.slow, self.states.slow_free),
             ):
-                slow[rows] = simulate_slow(noise.slow[rows], states[first[rows]], law)
+                slow[rows] = simulate_slow(shocks[rows], states[first[rows]], law, n_days)
         weights = np.tile(batch.weights[:, -n_days:].numpy(), (repeats, 1, 1))
         return path_inputs(
             noise.factors, noise.own, heavy_tail(noise.mixing, weights, self.start.innovations.nu), slow,

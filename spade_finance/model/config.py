@@ -31,8 +31,8 @@ class GeneratorConfig:
     """Per-regime statistics in the head; without them the trunk alone must carry the map."""
     norm: str = "rms"
     """Parameter-free norm of the trunk; one that pools over time would break causality."""
-    channels: int = 24
-    dilations: tuple[int, ...] = (1, 4, 16)
+    channels: int = 16
+    dilations: tuple[int, ...] = (1, 8)
     """One residual block each (days)."""
     map_hidden: int | None = 64
     """Width of the map's shared convolution; ``None`` makes gamma and beta linear in the map."""

@@ -10,7 +10,7 @@ With the structured head the daily log return of sector s is
 l: log-volatility of the day's labels and severity (tables); b: bank of past innovations; n: the trunk; z, phi: slow
 states; A, D: factor loadings and idiosyncratic scales of the day's regime, moved by the slow correlation state and by
 the trunk; w: heavy-tailed mixing (multivariate t); f: normal factors, u: the sectors' own heavy-tailed news. The trunk
-sees the innovations before t and the map up to t.
+sees the cross-section of the innovations before t and the map up to t.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from spade_finance.model.maps import n_market_channels
 from spade_finance.model.start import StartStatistics
 from spade_finance.model.trunks import make_trunk
 
+PAST_CHANNELS = 4
 SECTOR_CHANNELS = 8
 MAX_LOG_DEVIATION = 2.0
 """Bank and trunk together move the log-volatility by no more than this."""
@@ -101,7 +102,7 @@ class ScenarioNetwork(nn.Module):
         self.bank = Bank(start.bank)
         map_channels = n_market_channels(n_regimes)
         direct = config.head == "direct"
-        self.trunk = make_trunk(3 * n_sectors if direct else 2 * n_sectors, map_channels, config)
+        self.trunk = make_trunk(PAST_CHANNELS + (n_sectors if direct else 0), map_channels, config)
         self.to_sector = conv(1, config.channels, SECTOR_CHANNELS, 1)
         own_map = n_regimes + 1 + map_channels
         self.sector_modulation = MapModulation(
@@ -163,8 +164,7 @@ class ScenarioNetwork(nn.Module):
         """Daily log returns (B, S, T)."""
         common, own = self._parts(conditions, inputs)
         e = common + own  # innovations before the trunk's say
-        before = _lag(e.clamp(-CLIP, CLIP))
-        past = torch.cat([before, before.abs() - MEAN_ABS * (before != 0)], 1)
+        past = _lag(cross_section(e))
         if self.direct_out is not None:
             features = self.trunk(torch.cat([past, e], 1), conditions.trunk)
             return conditions.mean + torch.exp(conditions.level) * self.direct_out(features)
@@ -173,7 +173,7 @@ class ScenarioNetwork(nn.Module):
         local = self.to_sector(features)[:, None]  # (B, 1, c, T)
         local = leaky(conditions.sector.apply_to(local))  # (B, S, c, T)
         weight, bias = self.sector_out.weight, self.sector_out.bias
-        local = torch.einsum("bsct,oc->bsot", local, weight) + bias[:, None]
+        local = weight @ local + bias[:, None]  # (B, S, 3, T)
         deviation = self.bank(e, inputs.bank) + shared[:, :1] + local[:, :, 0]
         slow = inputs.slow
         log_volatility = (
@@ -199,6 +199,19 @@ class ScenarioNetwork(nn.Module):
         for r in range(self.rank):
             common = common + conditions.loadings[:, :, r] * inputs.factors[:, r : r + 1]
         return inputs.mixing * common, own
+
+
+def cross_section(e: Tensor) -> Tensor:
+    """What the trunk sees of a day's innovations (B, S, T): mean, its size, mean size, dispersion, (B, 4, T).
+
+    Symmetric in the sectors: twenty years hold too few stories to learn one a sector; a sector's own past acts through
+    the bank.
+    """
+    clipped = e.clamp(-CLIP, CLIP)
+    mean = clipped.mean(1, keepdim=True)
+    size = clipped.abs().mean(1, keepdim=True)
+    spread = torch.sqrt((clipped - mean).square().mean(1, keepdim=True) + 1e-6)
+    return torch.cat([mean, mean.abs() - 0.5, size - MEAN_ABS, spread - 0.7], 1)
 
 
 def _lag(x: Tensor) -> Tensor:

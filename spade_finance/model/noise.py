@@ -8,6 +8,7 @@ horizon.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,33 +24,44 @@ def path_generator(seed: int, path: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, path], counter=[0, 0, stream, 0]))
 
 
+def path_generators(seed: int, paths: range, stream: int) -> Iterator[np.random.Generator]:
+    """The same generators one after the other: one object moved from path to path, five times quicker to make."""
+    bits = np.random.Philox(0)
+    generator, nothing = np.random.Generator(bits), np.zeros(4, dtype=np.uint64)
+    for path in paths:
+        counter, key = np.array([0, 0, stream, 0], dtype=np.uint64), np.array([seed, path], dtype=np.uint64)
+        bits.state = {
+            "bit_generator": "Philox", "state": {"counter": counter, "key": key}, "buffer": nothing,
+            "buffer_pos": 4, "has_uint32": 0, "uinteger": 0,
+        }  # fmt: skip
+        yield generator
+
+
 @dataclass(frozen=True)
 class Noise:
-    """Standard normals of a chunk, float32: ``factors`` (n, T, r), ``own`` (n, T, S), ``mixing`` (n, T), ``slow`` (n, T, S + 3)."""
+    """Daily standard normals of a chunk, float32: ``factors`` (n, T, r), ``own`` (n, T, S), ``mixing`` (n, T)."""
 
     factors: NDArray[np.float32]
     own: NDArray[np.float32]
     mixing: NDArray[np.float32]
-    slow: NDArray[np.float32]
 
 
 def width(n_sectors: int, rank: int) -> int:
     """Normals a path consumes each day."""
-    return rank + n_sectors + 1 + n_sectors + 3
+    return rank + n_sectors + 1
 
 
-def split(normals: NDArray[np.float32], n_sectors: int, rank: int) -> Noise:
+def split(normals: NDArray[np.float32], rank: int) -> Noise:
     """Name the columns of ``normals`` (n, T, width)."""
-    a, b = rank, rank + n_sectors
-    return Noise(normals[..., :a], normals[..., a:b], normals[..., b], normals[..., b + 1 :])
+    return Noise(normals[..., :rank], normals[..., rank:-1], normals[..., -1])
 
 
 def draw(seed: int, paths: range, n_days: int, n_sectors: int, rank: int) -> Noise:
     """Daily noise of some paths."""
     normals = np.empty((len(paths), n_days, width(n_sectors, rank)), dtype=np.float32)
-    for row, path in zip(normals, paths, strict=True):
-        path_generator(seed, path, DAILY_STREAM).standard_normal(dtype=np.float32, out=row)
-    return split(normals, n_sectors, rank)
+    for row, generator in zip(normals, path_generators(seed, paths, DAILY_STREAM), strict=True):
+        generator.standard_normal(dtype=np.float32, out=row)
+    return split(normals, rank)
 
 
 def heavy_tail(

@@ -31,7 +31,7 @@ from spade_finance.model.maps import encode
 from spade_finance.model.moments import own_news
 from spade_finance.model.network import Conditions, ScenarioNetwork
 from spade_finance.model.patterns import PatternCache
-from spade_finance.model.slow import simulate_slow
+from spade_finance.model.slow import n_shocks, simulate_slow
 from spade_finance.model.start import StartStatistics
 from spade_finance.windows import MAP_CONTEXT_DAYS
 
@@ -96,29 +96,28 @@ class Sampler:
         paths = range(chunk * size, (chunk + 1) * size)
         n_sectors, rank = self.network.n_sectors, self.network.rank
         z = noise_.draw(seed, paths, n_days, n_sectors, rank)
-        slow0, bank = self._start_states(seed, paths, start)
-        if self.config.slow_states:
-            slow = simulate_slow(z.slow, slow0, self.start.slow)
-        else:
-            slow = np.zeros_like(z.slow)
+        slow, bank = self._states(seed, paths, n_days, start)
         scale = noise_.heavy_tail(z.mixing, weights, self.start.innovations.nu)
         with torch.inference_mode():
             returns: Tensor = self.network(conditions, path_inputs(z.factors, z.own, scale, slow, bank))
         return np.ascontiguousarray(returns.numpy().transpose(0, 2, 1))
 
-    def _start_states(
-        self, seed: int, paths: range, start: StartVolatility
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    def _states(
+        self, seed: int, paths: range, n_days: int, start: StartVolatility
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Slow states of every day (n, T, S + 3) and the bank's state before day 0 (n, 2 S + 2, 5)."""
         law = self.start.slow
-        slow = np.empty((len(paths), len(law.sd)))
+        first = np.empty((len(paths), len(law.sd)))
         which = np.empty(len(paths), dtype=int)
-        for i, path in enumerate(paths):
-            rng = noise_.path_generator(seed, path, noise_.START_STREAM)
-            slow[i] = law.sd * rng.standard_normal(len(law.sd))
+        shocks = np.empty((len(paths), n_shocks(n_days), len(law.sd)), dtype=np.float32)
+        for i, rng in enumerate(noise_.path_generators(seed, paths, noise_.START_STREAM)):
+            first[i] = law.sd * rng.standard_normal(len(law.sd))
             which[i] = rng.integers(POOL_CHAINS)
-        slow = np.where(np.isnan(start.states), slow, start.states)
+            rng.standard_normal(dtype=np.float32, out=shocks[i])
+        first = np.where(np.isnan(start.states), first, start.states)
+        slow = simulate_slow(shocks, first, law, n_days) if self.config.slow_states else None
         bank = self.resting()[which] if start.bank is None else np.repeat(start.bank[None], len(paths), axis=0)
-        return slow, bank
+        return np.zeros((len(paths), n_days, len(law.sd)), np.float32) if slow is None else slow, bank
 
     def resting(self) -> NDArray[np.float32]:
         """States of the bank at rest, (POOL_CHAINS, 2 S + 2, 5), from long runs of innovations."""

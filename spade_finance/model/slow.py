@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 HALF_LIFE_GRID = np.array([40, 60, 90, 120, 180, 250, 375, 500, 750, 1000], dtype=float)
 """Days."""
 BLOCK_DAYS = 42
+HOLD_DAYS = 5
+"""Simulated states move once a week: with half-lives of months nobody can tell, and noise is most of the cost."""
 MAX_SD = {"common": 0.5, "sector": 0.4, "correlation": 0.6, "autocorrelation": 0.12}
 """Prior bounds of the states' standard deviation, met only by short or broken histories."""
 SHRINK = {"common": 1.0, "sector": 0.9, "correlation": 0.66, "autocorrelation": 0.6}
@@ -105,16 +107,27 @@ def filter_slow(readings: Array, law: SlowLaw, long_run: Array) -> Array:
     return np.clip(states, -3 * law.sd, 3 * law.sd)
 
 
-def simulate_slow(normals: NDArray[np.float32], start: NDArray[np.floating], law: SlowLaw) -> NDArray[np.float32]:
-    """Paths of the states: ``normals`` (n, T, S + 3) and day-zero states ``start`` (n, S + 3) -> (n, T, S + 3)."""
+def n_shocks(n_days: int) -> int:
+    """Shocks a path of so many days needs."""
+    return -(-n_days // HOLD_DAYS)
+
+
+def simulate_slow(
+    normals: NDArray[np.float32], start: NDArray[np.floating], law: SlowLaw, n_days: int
+) -> NDArray[np.float32]:
+    """Paths of the states, (n, n_days, S + 3), each held for :data:`HOLD_DAYS` days.
+
+    ``normals`` (n, :func:`n_shocks`, S + 3); the states ``start`` (n, S + 3) of day 0 are given, and the first shock
+    with them is not used.
+    """
     from scipy.signal import lfilter
 
     out = np.empty_like(normals)
-    for i, (rho, sd) in enumerate(zip(law.rho, law.sd, strict=True)):
+    for i, (rho, sd) in enumerate(zip(law.rho**HOLD_DAYS, law.sd, strict=True)):
         shock = np.sqrt(1 - rho**2) * sd * normals[:, :, i]
-        shock[:, 0] = start[:, i]  # the state of day 0 is given; shocks move it from day 1 on
+        shock[:, 0] = start[:, i]
         out[:, :, i] = lfilter([1.0], [1.0, -rho], shock, axis=1)
-    return out
+    return np.repeat(out, HOLD_DAYS, axis=1)[:, :n_days]
 
 
 def _autoregression(x: Array) -> tuple[float, float]:

@@ -33,8 +33,8 @@ Array = NDArray[np.float64]
 FEATURES = ("volatility_3d", "volatility_10d", "drawdown_1y", "trend_40d")
 """Names of the columns, in order."""
 
-# Short half-lives: two-sided averages see a crisis coming by as much, and labels should begin with it. Of those
-# tried (2 to 10 and 8 to 40 days) these give the labels under which training returns are likeliest.
+# Short half-lives: two-sided averages see a crisis coming by as much, and labels should begin with it. Of
+# those tried (2 to 10 and 8 to 40 days) these give the labels under which training returns are likeliest.
 _HALF_LIVES = {"fast": 3.0, "slow": 10.0, "drawdown": 5.0, "trend": 40.0}  # days
 _PRIOR_DAYS = 3.0  # weight of the training average in a volatility
 _YEAR = 252  # days of the running maximum

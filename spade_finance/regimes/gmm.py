@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gaussian-mixture labels: clusters of volatility, drawdown and trend (`scikit-learn`), no dynamics of their
-own.
+"""Gaussian-mixture labels: clusters of volatility and drawdown (`scikit-learn`), without dynamics.
 
 Smoothed labels use two-sided features and a minimum duration, causal ones past-only features and a
-confirmation delay, both with the mixture fitted to the two-sided training features.
+confirmation delay, both with the mixture fitted to the two-sided training features. Covariances are diagonal
+and the trend is left out: with it, or with full covariances, clusters separate rallies from falls and mix
+volatilities.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 
 from spade_finance.regimes.base import BaseRegimes
 from spade_finance.regimes.estimator import whole_number
-from spade_finance.regimes.features import FeatureMaker
+from spade_finance.regimes.features import FeatureMaker, Side
 
 __all__ = ["GMMRegimes"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-_WEIGHTS = (1.0, 1.0, 1.0, 1.0)  # a full-covariance mixture does not see the scale of its features
+_WEIGHTS = (1.0, 1.0, 1.0, 1.0)  # a mixture does not see the scale of its features
+_COLUMNS = 3  # of the features: the two volatilities and the drawdown
 _RIDGE = 0.02  # added to variances: features are clipped, and a cluster on the clip must not be flat
 
 
@@ -78,13 +80,18 @@ class GMMRegimes(BaseRegimes):
             seed = int(copy.deepcopy(seed).integers(2**31 - 1))
         self.features_ = FeatureMaker.fit(market, _WEIGHTS)
         model = GaussianMixture(
-            self.n_regimes, reg_covar=_RIDGE, max_iter=self.max_iter, n_init=5, random_state=seed
+            self.n_regimes,
+            covariance_type="diag",
+            reg_covar=_RIDGE,
+            max_iter=self.max_iter,
+            n_init=5,
+            random_state=seed,
         )
         if isinstance(start, GMMRegimes):
             model.set_params(n_init=1, weights_init=start.weights_, means_init=start.means_)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its convergence warning; ours follows
-            model.fit(self.features_.transform(market, "both"))
+            model.fit(self._seen(market, "both"))
         self.weights_ = np.asarray(model.weights_, dtype=np.float64)
         self.means_ = np.asarray(model.means_, dtype=np.float64)
         self.covariances_ = np.asarray(model.covariances_, dtype=np.float64)
@@ -99,21 +106,23 @@ class GMMRegimes(BaseRegimes):
             "fallback": None if done else "last EM iteration",
         }
 
+    def _seen(self, market: Array, side: Side) -> Array:
+        return self.features_.transform(market, side)[:, :_COLUMNS]
+
     def _probabilities(self, seen: Array) -> Array:
         from sklearn.mixture import GaussianMixture
 
-        model = GaussianMixture(self.n_regimes)
+        model = GaussianMixture(self.n_regimes, covariance_type="diag")
         model.weights_, model.means_, model.covariances_ = self.weights_, self.means_, self.covariances_
-        factors = np.linalg.cholesky(self.covariances_)
-        model.precisions_cholesky_ = np.array([np.linalg.inv(factor).T for factor in factors])
+        model.precisions_cholesky_ = 1.0 / np.sqrt(self.covariances_)
         return np.asarray(model.predict_proba(seen), dtype=np.float64)
 
     def _smooth(self, market: Array) -> tuple[Codes, Array]:
-        p = self._probabilities(self.features_.transform(market, "both"))
+        p = self._probabilities(self._seen(market, "both"))
         return p.argmax(axis=1).astype(np.int64), p
 
     def _filter(self, market: Array) -> tuple[Codes, Array]:
-        p = self._probabilities(self.features_.transform(market, "past"))
+        p = self._probabilities(self._seen(market, "past"))
         return p.argmax(axis=1).astype(np.int64), p
 
     def _reorder(self, order: Codes) -> None:

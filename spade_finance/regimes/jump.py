@@ -17,10 +17,10 @@ r"""The default labeller: a statistical jump model on volatility, drawdown and t
   are about as sure as they are right.
 
 **The penalty.** Features have unit variance and are clipped at two standard deviations, so :math:`\lambda` is
-in squared standard deviations: a switch must gain :math:`\lambda` in total. 5 gives 47 label changes in 23
-years of the embedded sectors (1990 to 2012; the market moves 12, 17, 24 and 46 % a year in the four regimes)
-and 130 in the 73 years of ten industries before 1999, spells of two weeks to five years, and sees every
-crisis one would name; from 10 on short ones (September 2001) drop out, below 3 labels flicker.
+in squared standard deviations: a switch must gain :math:`\lambda` in total. 5 gives 46 label changes in 23
+years of the embedded sectors (1990 to 2012; the market moves 11, 17, 24 and 46 % a year in the four regimes)
+and 156 in the 73 years of ten industries before 1999 (7, 11, 15 and 36 %), spells of two weeks to five years,
+and sees every crisis one would name; from 7 on short ones (September 2001) drop out, below 3 labels flicker.
 :meth:`JumpRegimes.penalty_path` prints this table for other data.
 """
 
@@ -64,8 +64,8 @@ class JumpRegimes(BaseRegimes):
     filter_penalty : float > 0 or None
         The same for causal labels; None is half of `jump_penalty`.
     feature_weights : four floats >= 0
-        Of 3-day volatility, 10-day volatility, drawdown from the year's high, 40-day trend. The last two count
-        less by default: with more of them, regimes become rallies and falls of equal volatility.
+        Of 3-day volatility, 10-day volatility, drawdown from the year's high, 40-day trend. The last two
+        count less by default: with more of them, regimes become rallies and falls of equal volatility.
     """
 
     method = "jump"
@@ -80,7 +80,7 @@ class JumpRegimes(BaseRegimes):
         random_state: int | np.random.Generator = 0,
         jump_penalty: float = 5.0,
         filter_penalty: float | None = None,
-        feature_weights: Sequence[float] = (1.0, 1.0, 0.5, 0.2),
+        feature_weights: Sequence[float] = (1.0, 1.0, 0.3, 0.2),
         min_days: int = 1,
         confirm_days: int = 1,
         per_sector: bool = False,

@@ -249,13 +249,16 @@ class RegimeLabels:
             If the file is missing, is no CSV, or its content is at fault.
         """
         try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, compression="infer")
+            # The header is read as a row: pandas would rename a column that appears twice.
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None)
         except FileNotFoundError:
             raise InputError(f"labels file {os.fspath(path)} does not exist; check the path") from None
         except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise InputError(
                 f"labels file {os.fspath(path)} cannot be read: {str(error).splitlines()[0]}"
             ) from None
+        frame = table.iloc[1:].reset_index(drop=True)
+        frame.columns = pd.Index([str(name) for name in table.iloc[0]])
         return cls.from_frame(frame, causal=causal, source=os.fspath(path))
 
 

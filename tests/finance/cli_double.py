@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,14 +22,22 @@ BATCH = 64
 class Generator:
     """Answers to the names that the command line uses."""
 
-    sectors_: tuple[str, ...] = ("ConsDisc", "ConsStaples", "Energy", "Financials", "HealthCare", "Industrials", "InfoTech")
+    sectors_: tuple[str, ...] = (
+        "ConsDisc",
+        "ConsStaples",
+        "Energy",
+        "Financials",
+        "HealthCare",
+        "Industrials",
+        "InfoTech",
+    )
     regimes_ = REGIMES
     training_window_ = (pd.Timestamp("2000-01-03"), pd.Timestamp("2012-12-31"))
     curve_: tuple[dict[str, float], ...] = ()
     card_ = "# The double\n\nKnows nothing."
-    calls: list[tuple[str, Any]] = []
+    calls: ClassVar[list[tuple[str, Any]]] = []
     ends = "finished"
-    asked: dict[str, Any] = {}
+    asked: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, preset: str = "default", random_state: int = 0) -> None:
         self.preset, self.random_state = preset, random_state
@@ -38,7 +46,9 @@ class Generator:
     def load(cls, folder: Any = "default") -> Generator:
         return cls()
 
-    def sample_batches(self, script: Any, n_paths: int, random_state: int = 0, **options: Any) -> Iterator[ScenarioSet]:
+    def sample_batches(
+        self, script: Any, n_paths: int, random_state: int = 0, **options: Any
+    ) -> Iterator[ScenarioSet]:
         type(self).asked = options
         if isinstance(script, str):
             parsed = parse_script(script, regimes=self.regimes_, sectors=self.sectors_)
@@ -49,7 +59,9 @@ class Generator:
         dates = None if start is None else business_days(start, timeline.n_days)
         return self._batches(timeline, n_paths, random_state, dates, str(script))
 
-    def _batches(self, timeline: Any, n_paths: int, seed: int, dates: Any, script: str) -> Iterator[ScenarioSet]:
+    def _batches(
+        self, timeline: Any, n_paths: int, seed: int, dates: Any, script: str
+    ) -> Iterator[ScenarioSet]:
         for first in range(0, n_paths, BATCH):
             rows = range(first, min(first + BATCH, n_paths))
             shape = (timeline.n_days, len(self.sectors_))
@@ -94,10 +106,18 @@ class Generator:
         for step in (50, 100):
             options["progress"](
                 SimpleNamespace(
-                    step=step, max_steps=100, metrics={"loss": 1 / step, "validation": 0.5}, minutes=0.1, minutes_left=0.2
+                    step=step,
+                    max_steps=100,
+                    metrics={"loss": 1 / step, "validation": 0.5},
+                    minutes=0.1,
+                    minutes_left=0.2,
                 )
             )
-        self.training_result_ = {"reason": kind.ends, "steps": 100, "message": f"{kind.ends} at step 100 of 100"}
+        self.training_result_ = {
+            "reason": kind.ends,
+            "steps": 100,
+            "message": f"{kind.ends} at step 100 of 100",
+        }
         if kind.ends == "signal":
             self.training_result_["message"] = "SIGINT received at step 100 of 100"
         return self

@@ -42,5 +42,7 @@ def switching_returns(
     return pd.DataFrame(np.expm1(factor[:, None] + own), index=business_days(n_days), columns=names), codes
 
 
-def labels_of(codes: list[int] | np.ndarray, regimes: tuple[str, ...] = ("bull", "bear", "crisis")) -> RegimeLabels:
+def labels_of(
+    codes: list[int] | np.ndarray, regimes: tuple[str, ...] = ("bull", "bear", "crisis")
+) -> RegimeLabels:
     return RegimeLabels.from_codes(np.asarray(codes), regimes, business_days(len(codes)))

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cli_double import REGIMES, Generator
 
 from spade_finance.cli import main
+from spade_finance.data import load_sectors
 from spade_finance.exceptions import InputError, LookAheadWarning
 from spade_finance.scenarios import ScenarioSet
+from tests.finance.cli_double import REGIMES, Generator
 
 Run = Callable[..., tuple[int, str, str]]
 COMMANDS = ("demo", "data fetch", "data check", "regimes", "train", "generate", "evaluate", "info")
@@ -210,7 +211,7 @@ def test_generate_writes_what_was_asked_for(run: Run, double: type[Generator], t
     found = ScenarioSet.load(out)
     assert found == Generator().sample("bull:30,crisis:20", 150, 7, start="2025-01-06")
     assert str(out) in err
-    for word in ("bull", "crisis", "volatility", "VaR", "±"):
+    for word in ("bull", "crisis", "vol. %", "VaR", "±"):
         assert word in text
     assert "bear" not in text.split("sectors:")[1]
     assert [p.name for p in out.parent.iterdir()] == ["x.parquet"]
@@ -270,7 +271,7 @@ def test_an_interrupted_generate_leaves_nothing(
 def test_sigterm_leaves_nothing_either(tmp_path: Path) -> None:
     code = (
         "import sys, time, spade_finance.model as m; sys.path.insert(0, sys.argv[1])\n"
-        "from cli_double import Generator\n"
+        "from tests.finance.cli_double import Generator\n"
         "whole = Generator._batches\n"
         "def slow(self, *a):\n"
         "    yield next(whole(self, *a)); print('ready', file=sys.stderr, flush=True); time.sleep(60)\n"
@@ -278,7 +279,7 @@ def test_sigterm_leaves_nothing_either(tmp_path: Path) -> None:
         "from spade_finance.cli import main\n"
         "sys.exit(main(['generate', '--regimes', 'bull:9', '--paths', '100', '--out', sys.argv[2]]))"
     )
-    arguments = [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "x.parquet")]
+    arguments = [sys.executable, "-c", code, str(ROOT), str(tmp_path / "x.parquet")]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
@@ -310,7 +311,7 @@ def test_demo_writes_scenarios_and_a_report_beside_real_figures(
         "VaR",
         "ES",
         "worst",
-        "correlation",
+        "mean corr.",
         str(tmp_path / "d" / "report.html"),
     ):
         assert word in text, word
@@ -320,8 +321,15 @@ def test_demo_writes_scenarios_and_a_report_beside_real_figures(
 def test_demo_as_json(run: Run, double: type[Generator], tmp_path: Path) -> None:
     code, text, _ = run("demo", "--out", tmp_path, "--paths", 60, "--json")
     assert code == 0
-    sources = {row["source"] for row in json.loads(text)["rows"]}
-    assert {"generated", "held-out"} <= sources
+    rows = {(row["regime"], row["source"]): row for row in json.loads(text)["rows"]}
+    assert {"generated", "held-out"} <= {source for _, source in rows}
+    returns = load_sectors()
+    wild = (Generator().label(returns).labels == "crisis") & (returns.index > "2012-12-31")
+    market = returns[wild].mean(axis=1)
+    found = rows["crisis", "held-out"]
+    assert found["days"] == len(market) > 100
+    assert found["volatility"] == pytest.approx(market.std() * np.sqrt(252), rel=0.01)
+    assert found["var_95"] == pytest.approx(-market.quantile(0.05), rel=0.05)
 
 
 def test_the_table_fits_a_narrow_terminal(

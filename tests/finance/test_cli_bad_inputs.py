@@ -16,21 +16,15 @@ import pandas as pd
 import pytest
 
 from spade_finance.cli import main
+from spade_finance.model import ScenarioGenerator
 
 Refuse = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tiny_model: ScenarioGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real model, hardly trained: enough to refuse by."""
-    import spade_finance as sf
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    returns = sf.load_sectors().loc["2005":"2012"]
-    labels = sf.RuleRegimes().fit(returns).smooth(returns)
-    small = {"steps": 1, "validate_every": 0, "channels": 8, "dilations": (1,), "map_hidden": 8}
-    sf.ScenarioGenerator(preset="quick", **small).fit(returns, labels).save(folder)
-    return folder
+    return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_bank_fit_explains_a_garch_process() -> None:
 def test_slow_law_recovers_an_autoregression_and_its_filter_follows_it() -> None:
     rng = np.random.default_rng(0)
     law = SlowLaw(np.array([0.3, 0.2, 0.2, 0.0, 0.0]), np.array([120.0, 250.0, 250.0, 100.0, 100.0]), 0.0)
-    states = simulate_slow(rng.standard_normal((1, 40_000, 5)).astype(np.float32), np.zeros((1, 5)), law)[0]
+    states = simulate_slow(rng.standard_normal((1, 8_000, 5)).astype(np.float32), np.zeros((1, 5)), law, 40_000)[0]
     readings = states + 0.8 * rng.standard_normal(states.shape)
     found = fit_slow(readings)
     assert found.sd[0] == pytest.approx(0.3, rel=0.25)
@@ -134,7 +134,7 @@ def test_slow_states_are_stationary() -> None:
     law = SlowLaw(np.array([0.3]), np.array([60.0]), 0.0)
     rng = np.random.default_rng(1)
     start = 0.3 * rng.standard_normal((4000, 1))
-    paths = simulate_slow(rng.standard_normal((4000, 500, 1)).astype(np.float32), start, law)
+    paths = simulate_slow(rng.standard_normal((4000, 100, 1)).astype(np.float32), start, law, 500)
     assert paths[:, [0, 100, 499], 0].std(0) == pytest.approx(0.3, rel=0.05)
     assert np.array_equal(paths[:, 0], start.astype(np.float32))
 
@@ -151,9 +151,16 @@ def test_heavy_tail_is_a_unit_variance_student_t() -> None:
 
 def test_a_path_does_not_depend_on_the_number_of_paths_or_days() -> None:
     few, many = noise.draw(9, range(4), 20, 3, 2), noise.draw(9, range(2, 40), 50, 3, 2)
-    for name in ("factors", "own", "mixing", "slow"):
+    for name in ("factors", "own", "mixing"):
         assert np.array_equal(getattr(few, name)[2:], getattr(many, name)[:2, :20])
     assert not np.array_equal(few.own[0], few.own[1])
+
+
+def test_moved_generators_are_the_paths_own() -> None:
+    for path, moved in zip(range(5, 9), noise.path_generators(2**63 + 1, range(5, 9), 2), strict=True):
+        own = noise.path_generator(2**63 + 1, path, 2)
+        assert moved.standard_normal(7).tolist() == own.standard_normal(7).tolist()
+        assert moved.integers(100, size=3).tolist() == own.integers(100, size=3).tolist()
 
 
 def test_map_tells_switches_from_the_past_only() -> None:

@@ -139,6 +139,30 @@ def test_subset_keeps_numbers_and_timelines() -> None:
         scen.subset([])
 
 
+def test_concat_joins_paths_and_their_timelines() -> None:
+    whole = make(9, drawn=True, dates=True)
+    parts = [whole.subset(slice(0, 4)), whole.subset(slice(4, 9))]
+    assert ScenarioSet.concat(parts) == whole
+    fixed = make(3)
+    assert ScenarioSet.concat([fixed, fixed]).codes.ndim == 1
+    other = ScenarioSet(fixed.log_array, SECTORS, REGIMES, (fixed.codes + 1) % 3)
+    mixed = ScenarioSet.concat([fixed, other])
+    assert (mixed.codes[:3] == fixed.codes).all()
+    assert (mixed.codes[3:] == other.codes).all()
+    with pytest.raises(InputError, match="n_days"):
+        ScenarioSet.concat([fixed, make(3, 7)])
+    with pytest.raises(InputError, match="dates"):
+        ScenarioSet.concat([fixed, make(3, dates=True)])
+    with pytest.raises(InputError, match="empty"):
+        ScenarioSet.concat([])
+
+
+def test_joined_paths_write_as_they_would_alone(tmp_path: Path) -> None:
+    loaded = ScenarioSet.from_simple(make().simple_array, SECTORS, REGIMES, make().codes)
+    joined = ScenarioSet.concat([loaded, loaded])
+    assert joined.simple_array.tobytes() == loaded.simple_array.tobytes() * 2
+
+
 def test_repr_says_what_it_is() -> None:
     text = repr(
         ScenarioSet(np.zeros((2, 4, 1)), ["Energy"], ["bull", "crisis"], [0, 0, 0, 1], provenance={"seed": 3})
