@@ -21,7 +21,9 @@ _GRID = np.linspace(-6.5, 6.5, 1301)
 
 def path_generator(seed: int, path: int, stream: int) -> np.random.Generator:
     """The generator of one path's stream; streams are 2^128 draws apart and never meet."""
-    return np.random.Generator(np.random.Philox(key=[seed, path], counter=[0, 0, stream, 0]))
+    # uint64 by hand: numpy would make a float of a list with a seed beyond 2^63
+    key, counter = np.array([seed, path], dtype=np.uint64), np.array([0, 0, stream, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
 def path_generators(seed: int, paths: range, stream: int) -> Iterator[np.random.Generator]:
