@@ -35,7 +35,7 @@ Examples:
   spade-finance generate --model my-model --regimes markov:252 \\
       --paths 1000000 --seed 7 --out big.nc"""
 
-SUMMARY_VALUES = 20_000_000
+SUMMARY_VALUES = 8_000_000
 """Returns kept in memory for the table by regime; a longer file is described by its first paths."""
 
 

@@ -41,7 +41,8 @@ def facts(model: ScenarioGenerator) -> dict[str, Any]:
         "architecture": config.to_dict(),
         "steps": model.training_result_["steps"],
         "stopped": model.training_result_["message"],
-        "metrics": {k: v for k, v in last_row.items() if k != "step"},
+        "metrics": {k: v for k, v in last_row.items() if k != "step"}
+        | {k: v for k, v in model.training_result_.items() if k.startswith("validation_of")},
         "regime_summary": model.regime_summary_,
         "history": "the embedded data" if model.embedded_history_ else "the training data",
         "limits": list(LIMITS),
@@ -52,7 +53,7 @@ def card(model: ScenarioGenerator) -> str:
     """Markdown for ``card.md``."""
     f = facts(model)
     config = model.config_
-    best = min((row["validation"] for row in model.curve_ if "validation" in row), default=None)
+    best, begun = (model.training_result_[f"validation_of_{k}"] for k in ("model", "start"))
     rows = "\n".join(
         f"| {r['regime']} | {r['days']} | {r['spells']} | {_percent(r['annual_log_return'])} | "
         f"{_percent(r['annual_volatility'])} |"
@@ -73,7 +74,8 @@ Not investment advice.
 - **Made by** preset `{model.preset}`, seed {f["seed"]}, {f["steps"]} steps ({f["stopped"]}); trunk `{config.trunk}`,
   conditioning `{config.conditioning}`, head `{config.head}`, {f["parameters"]:,} parameters.
 - **Objective** energy score x {config.energy_weight:g} + stylised facts x {config.facts_weight:g} + adversarial x
-  {config.adversarial_weight:g}; best validation score {_number(best)} on the held-back block.
+  {config.adversarial_weight:g}; on the held-back block the statistics it starts from score {_number(begun)}, the model
+  {_number(best)} (lower is better).
 - **Labeller** `{f["labeller"]}`.
 - **Model hash** `{f["model_hash"]}`.
 
@@ -102,4 +104,4 @@ def _percent(x: float | None) -> str:
 
 
 def _number(x: float | None) -> str:
-    return "-" if x is None else f"{x:.3g}"
+    return "-" if x is None else f"{x:.4g}"

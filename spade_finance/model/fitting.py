@@ -105,7 +105,13 @@ def fit_generator(
         training_window_=(returns.index[0], returns.index[-1]),
         n_training_days_=len(returns),
         data_hash_=data_hash(returns),
-        training_result_={"reason": result.reason, "steps": result.step, "message": result.message},
+        training_result_={
+            "reason": result.reason,
+            "steps": result.step,
+            "message": result.message,
+            "validation_of_start": _finite(task.start_score),
+            "validation_of_model": _finite(task.best_score),
+        },
         curve_=curve,
         embedded_history_=False,
         regime_summary_=_summary(data, labels.regimes),
@@ -174,6 +180,10 @@ def _summary(data: Any, regimes: tuple[str, ...]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _finite(x: float) -> float | None:
+    return x if np.isfinite(x) else None
 
 
 def _seed(random_state: Any) -> int:
