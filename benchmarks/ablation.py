@@ -21,6 +21,7 @@ states and networks see the fold's training days only.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -95,7 +96,9 @@ class Fold:
 
     def score(self, sample: Any) -> dict[str, float]:
         """``sample(first_day, codes) -> (paths, T, S)`` log returns; mean scores over windows."""
-        rows = [self._score_window(day, sample(day, self.data.codes[day : day + WINDOW])) for day in self.windows]
+        rows = [
+            self._score_window(day, sample(day, self.data.codes[day : day + WINDOW])) for day in self.windows
+        ]
         scores = {m: float(np.nanmean([r[m] for r in rows])) for m in METRICS if m != "facts"}
         fake = torch.cat([r["fake"] for r in rows])
         real = torch.stack([r["real"] for r in rows]).repeat_interleave(8, 0)
@@ -111,7 +114,12 @@ class Fold:
         fake_t = torch.tensor(fake_s.transpose(0, 2, 1), dtype=torch.float32)
         real_t = torch.tensor(real_s.T[None], dtype=torch.float32)
         ports = random_portfolios(real.shape[1])
-        path = np.mean([_energy(f, r) for f, r in zip(energy_features(fake_t, ports), energy_features(real_t, ports), strict=True)])
+        path = np.mean(
+            [
+                _energy(f, r)
+                for f, r in zip(energy_features(fake_t, ports), energy_features(real_t, ports), strict=True)
+            ]
+        )
         market, market_real = np.log(np.exp(y).mean(2)), np.log(np.exp(real).mean(1))
         crps = []
         for h in (1, 5, 20):
@@ -119,12 +127,15 @@ class Fold:
             b = np.add.reduceat(market_real, np.arange(0, WINDOW - h + 1, h))[: WINDOW // h]
             level = scale.mean() * h**0.5
             crps.append(np.mean(_crps(a, b)) / level)
-        crps.append(float(_crps(_drawdown(market)[:, None], _drawdown(market_real[None]))[0]) / (scale.mean() * 16))
+        crps.append(
+            float(_crps(_drawdown(market)[:, None], _drawdown(market_real[None]))[0]) / (scale.mean() * 16)
+        )
         switches = np.flatnonzero(np.diff(codes)) + 1
         after = [np.abs(fake_s[:, s : s + 10]).reshape(len(y), -1) for s in switches if s + 10 <= WINDOW]
         after_real = [np.abs(real_s[s : s + 10]).reshape(-1) for s in switches if s + 10 <= WINDOW]
         switch = [
-            float(_energy(torch.tensor(a)[:, None], torch.tensor(b)[None, None])) for a, b in zip(after, after_real, strict=True)
+            float(_energy(torch.tensor(a)[:, None], torch.tensor(b)[None, None]))
+            for a, b in zip(after, after_real, strict=True)
         ]
         onehot = torch.tensor(np.eye(len(self.labels.regimes))[codes].T, dtype=torch.float32)
         return {
@@ -158,7 +169,15 @@ def _variogram(fake: np.ndarray, real: np.ndarray) -> float:
     out = []
     s = real.shape[1]
     i, j = np.triu_indices(s, 1)
-    out.append(np.mean((np.sqrt(np.abs(fake[:, :, i] - fake[:, :, j])).mean(0) - np.sqrt(np.abs(real[:, i] - real[:, j]))) ** 2))
+    out.append(
+        np.mean(
+            (
+                np.sqrt(np.abs(fake[:, :, i] - fake[:, :, j])).mean(0)
+                - np.sqrt(np.abs(real[:, i] - real[:, j]))
+            )
+            ** 2
+        )
+    )
     for k in (1, 5, 20):
         a = np.sqrt(np.abs(np.abs(fake[:, k:]) - np.abs(fake[:, :-k]))).mean(0)
         out.append(np.mean((a - np.sqrt(np.abs(np.abs(real[k:]) - np.abs(real[:-k])))) ** 2))
@@ -192,7 +211,9 @@ def model_sampler(fold: Fold, network: ScenarioNetwork) -> Any:
     def sample(day: int, codes: np.ndarray) -> np.ndarray:
         weights = np.eye(n_regimes)[codes][None]
         t = len(codes)
-        conditions = sampler.condition(weights, np.ones((1, t)), np.zeros((1, n_sectors, t, n_regimes)), np.ones((1, n_sectors, t)))
+        conditions = sampler.condition(
+            weights, np.ones((1, t)), np.zeros((1, n_sectors, t, n_regimes)), np.ones((1, n_sectors, t))
+        )
         rng = np.random.default_rng([day, 5])
         z = split(rng.standard_normal((PATHS, t, width(n_sectors, rank)), dtype=np.float32), rank)
         shocks = rng.standard_normal((PATHS, n_shocks(t), n_sectors + 3), dtype=np.float32)
@@ -201,7 +222,9 @@ def model_sampler(fold: Fold, network: ScenarioNetwork) -> Any:
         if not network.config.slow_states:
             slow = np.zeros_like(slow)
         bank = np.repeat(fold.states.filtered.states[day][None], PATHS, 0)
-        inputs = path_inputs(z.factors, z.own, heavy_tail(z.mixing, weights, fold.start.innovations.nu), slow, bank)
+        inputs = path_inputs(
+            z.factors, z.own, heavy_tail(z.mixing, weights, fold.start.innovations.nu), slow, bank
+        )
         with torch.inference_mode():
             return network(conditions, inputs).numpy().transpose(0, 2, 1).astype(np.float64)
 
@@ -220,7 +243,9 @@ def baseline_sampler(fold: Fold, name: str) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", default="embedded", help="'embedded' or a returns file")
     parser.add_argument("--until", default="2012-12-31")
     parser.add_argument("--arms", default="start,spade,concat_input,concat_layers,tables,none")
@@ -237,10 +262,14 @@ def main() -> None:
     labels = with_own_labels(labeller.smooth(returns), returns, labeller)
     data = labelled_arrays(labels, returns, TypicalVolatility.fit(labels, returns))
     edges = np.linspace(0, len(data), args.folds + 1).astype(int)
-    folds = [Fold(returns, labels, data, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    folds = [Fold(returns, labels, data, a, b) for a, b in itertools.pairwise(edges)]
     for fold in folds:
         mix = np.bincount(data.codes[fold.held], minlength=len(labels.regimes)) / fold.held.sum()
-        print(f"fold {returns.index[fold.held][0]:%Y-%m-%d}..{returns.index[fold.held][-1]:%Y-%m-%d}", dict(zip(labels.regimes, mix.round(2), strict=True)), flush=True)
+        print(
+            f"fold {returns.index[fold.held][0]:%Y-%m-%d}..{returns.index[fold.held][-1]:%Y-%m-%d}",
+            dict(zip(labels.regimes, mix.round(2), strict=True)),
+            flush=True,
+        )
     reference: list[dict[str, float]] = []
     for name in args.baselines.split(","):
         scores = [fold.score(baseline_sampler(fold, name)) for fold in folds]
@@ -256,17 +285,42 @@ def main() -> None:
             report(name, seed, scores, reference, args.out, time.process_time() - began)
 
 
-def report(name: str, seed: int, scores: list[dict[str, float]], reference: list[dict[str, float]], out: Path | None, seconds: float) -> None:
+def report(
+    name: str,
+    seed: int,
+    scores: list[dict[str, float]],
+    reference: list[dict[str, float]],
+    out: Path | None,
+    seconds: float,
+) -> None:
     """Print ratios to the reference: geometric mean over folds, and each fold's geometric mean over metrics."""
-    ratio = {m: float(np.exp(np.mean([np.log(s[m] / r[m]) for s, r in zip(scores, reference, strict=True)]))) for m in METRICS}
+    ratio = {
+        m: float(np.exp(np.mean([np.log(s[m] / r[m]) for s, r in zip(scores, reference, strict=True)])))
+        for m in METRICS
+    }
     proper = ("path", "crps", "vs", "switch")
     total = float(np.exp(np.mean([np.log(ratio[m]) for m in proper])))
-    by_fold = [float(np.exp(np.mean([np.log(s[m] / r[m]) for m in proper]))) for s, r in zip(scores, reference, strict=True)]
+    by_fold = [
+        float(np.exp(np.mean([np.log(s[m] / r[m]) for m in proper])))
+        for s, r in zip(scores, reference, strict=True)
+    ]
     print(f"{name:24s} seed {seed}  " + "  ".join(f"{m} {ratio[m]:.3f}" for m in METRICS)
           + f"  | score {total:.4f}  folds {np.round(by_fold, 3)}  {seconds:.0f} cpu s", flush=True)  # fmt: skip
     if out is not None:
         with out.open("a") as file:
-            file.write(json.dumps({"name": name, "seed": seed, "score": total, "ratio": ratio, "folds": by_fold, "raw": scores}) + "\n")
+            file.write(
+                json.dumps(
+                    {
+                        "name": name,
+                        "seed": seed,
+                        "score": total,
+                        "ratio": ratio,
+                        "folds": by_fold,
+                        "raw": scores,
+                    }
+                )
+                + "\n"
+            )
 
 
 if __name__ == "__main__":

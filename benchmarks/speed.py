@@ -40,7 +40,9 @@ def per_path(model: sf.ScenarioGenerator, script: str, n_paths: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="default")
     parser.add_argument("--paths", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=252)
@@ -77,17 +79,29 @@ def main() -> None:
         {"what": name, "seconds": t, "ratio_to_bootstrap": t / base, "paths_per_second": args.paths / t}
         for name, t in median.items()
     ]
+    fixed_s, markov_s = median["generator, fixed script"], median["generator, markov"]
     ratios = {
-        "modulation_per_path_over_cached_fixed": median["generator, fixed, modulation per path"] / median["generator, fixed script"],
-        "modulation_per_path_over_cached_markov": median["generator, markov, modulation per path"] / median["generator, markov"],
-        "markov_over_fixed": median["generator, markov"] / median["generator, fixed script"],
-    }  # fmt: skip
+        "modulation_per_path_over_cached_fixed": median["generator, fixed, modulation per path"] / fixed_s,
+        "modulation_per_path_over_cached_markov": median["generator, markov, modulation per path"] / markov_s,
+        "markov_over_fixed": markov_s / fixed_s,
+    }
     if args.json:
-        print(json.dumps({"paths": args.paths, "days": args.days, "sectors": len(model.sectors_), "rows": rows, "ratios": ratios}))
+        print(
+            json.dumps(
+                {
+                    "paths": args.paths,
+                    "days": args.days,
+                    "sectors": len(model.sectors_),
+                    "rows": rows,
+                    "ratios": ratios,
+                }
+            )
+        )
         return
     print(f"{args.paths} paths x {args.days} days x {len(model.sectors_)} sectors, median of {args.repeats}")
     for row in rows:
-        print(f"{row['what']:42s} {row['seconds']:8.2f} s   x{row['ratio_to_bootstrap']:5.1f} bootstrap   {row['paths_per_second']:8.0f} paths/s")
+        speed = f"x{row['ratio_to_bootstrap']:5.1f} bootstrap   {row['paths_per_second']:8.0f} paths/s"
+        print(f"{row['what']:42s} {row['seconds']:8.2f} s   {speed}")
     for name, ratio in ratios.items():
         print(f"{name:42s} {ratio:8.2f}")
 

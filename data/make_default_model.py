@@ -22,7 +22,9 @@ FOLDER = Path(__file__).parent / "default_model"
 
 def main() -> None:
     """Train and write the folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", default="default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=FOLDER)
@@ -30,7 +32,9 @@ def main() -> None:
     returns = sf.load_sectors().loc[:UNTIL]
     model = sf.ScenarioGenerator(args.preset, args.seed)
     model.fit(returns, sf.JumpRegimes(random_state=args.seed, per_sector=True), progress=True)
-    model.embedded_history_ = True  # replays and `now` look back on all embedded data, not on the training window
+    model.embedded_history_ = (
+        True  # replays and `now` look back on all embedded data, not on the training window
+    )
     model.hash_ = ""
     from spade_finance.model.storage import model_hash
 

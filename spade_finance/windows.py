@@ -7,6 +7,7 @@ the slow states' memory from carrying a validation block's level into training.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +81,7 @@ def validation_blocks(codes: NDArray[np.int_], share: float, window_days: int) -
     whole = np.bincount(codes, minlength=n_regimes) / len(codes)
     distance = [
         np.abs(np.bincount(codes[a:b], minlength=n_regimes) / (b - a) - whole).sum()
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     ]
     best = int(np.argmin(distance))
     held[edges[best] : edges[best + 1]] = True

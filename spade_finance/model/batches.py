@@ -61,7 +61,9 @@ class WindowData:
         own_weights = self.own_weights[days].transpose(0, 2, 1, 3) * visible[..., None]  # (B, S, c + T, K)
         told = severity_visible[:, None]
         severity = np.where(told, self.data.severity[days], 1.0)
-        own_severity = np.where(visible & told[..., None], self.data.own_severity[days].transpose(0, 2, 1), 1.0)
+        own_severity = np.where(
+            visible & told[..., None], self.data.own_severity[days].transpose(0, 2, 1), 1.0
+        )
         maps = encode(weights, severity, own_weights, own_severity, self.log_levels)
         inside = days[:, MAP_CONTEXT_DAYS:]
         codes = self.data.codes[inside]

@@ -23,7 +23,9 @@ SPAN_DAYS = 2048
 """The training labels are simulated in stretches of this many days, to bound memory."""
 
 
-def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: LabelledReturns) -> NDArray[np.float64]:
+def level_regimes(
+    network: ScenarioNetwork, start: StartStatistics, data: LabelledReturns
+) -> NDArray[np.float64]:
     """Correct the network's regime tables in place; returns the last round's log ratio of volatilities, (K, S).
 
     Timelines have severity 1 and every sector with the market: the typical episode is the one that has the
@@ -31,7 +33,6 @@ def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: Labell
     """
     if not network.tables:
         return np.zeros_like(start.moments.volatility)
-    n_regimes = network.n_regimes
     ratio = np.zeros_like(start.moments.volatility)
     for round_ in range(ROUNDS):
         count, total, square = _simulate(Sampler(network, start), data.codes, SEED + round_)
@@ -41,9 +42,8 @@ def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: Labell
         ratio = np.where(seen[:, None], np.log(start.moments.volatility / spread), 0.0)
         shift = np.where(seen[:, None], start.moments.mean - mean, 0.0)
         with torch.no_grad():
-            network.level += torch.as_tensor(ratio, dtype=torch.float32)
-            network.mean += torch.as_tensor(shift, dtype=torch.float32)
-    assert ratio.shape[0] == n_regimes
+            network.level.add_(torch.as_tensor(ratio, dtype=torch.float32))
+            network.mean.add_(torch.as_tensor(shift, dtype=torch.float32))
     return ratio
 
 
@@ -53,7 +53,11 @@ def _simulate(
     """Days, sums and sums of squares of simulated log returns by regime, (K,), (K, S), (K, S)."""
     network = sampler.network
     n_regimes, n_sectors = network.n_regimes, network.n_sectors
-    count, total, square = np.zeros(n_regimes), np.zeros((n_regimes, n_sectors)), np.zeros((n_regimes, n_sectors))
+    count, total, square = (
+        np.zeros(n_regimes),
+        np.zeros((n_regimes, n_sectors)),
+        np.zeros((n_regimes, n_sectors)),
+    )
     free = StartVolatility(np.full(n_sectors + 3, np.nan))
     n_chunks = max(1, round(PATH_DAYS / (len(codes) * network.config.chunk_paths)))
     for first in range(0, len(codes), SPAN_DAYS):

@@ -13,7 +13,7 @@ LIMITS = (
     "Severities beyond the trained range are extrapolation and refused unless asked for.",
     "Crises are few: statistics of the worst regime rest on a handful of episodes.",
     "Daily closes only: nothing intraday, no liquidity, no trading halts.",
-    "A sector's own regime under a market of another regime is learned from history's cases of it, pooled over sectors.",
+    "A sector's own regime under another market regime is learned from history's cases, pooled over sectors.",
 )
 
 

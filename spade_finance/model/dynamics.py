@@ -82,7 +82,7 @@ def filter_history(standardised: Array, bank: BankFit) -> FilteredSeries:
         states[t] = state
         log_volatility[t] = response(state, bank.own, bank.common)
         innovations[t] = standardised[t] * np.exp(-bank.intercept - log_volatility[t])
-        state = step(state, innovations[t])
+        state = np.asarray(step(state, innovations[t]), dtype=np.float64)
     states[n_days] = state
     return FilteredSeries(innovations, log_volatility, states)
 
@@ -102,7 +102,10 @@ def fit_bank(standardised: Array) -> BankFit:
         np.concatenate([states[:, s], states[:, n_sectors + s]], axis=1) for s in range(n_sectors)
     ]
     # The response to the cross-section is shared: the mean of what each sector alone would choose.
-    both = [_ridge(np.hstack([own_features[s], mean_features]), target[:, s])[2 * n_lives :] for s in range(n_sectors)]
+    both = [
+        _ridge(np.hstack([own_features[s], mean_features]), target[:, s])[2 * n_lives :]
+        for s in range(n_sectors)
+    ]
     common = np.mean(both, axis=0)
     own, intercept, r_squared = np.zeros((n_sectors, 2, n_lives)), np.zeros(n_sectors), np.zeros(n_sectors)
     for s in range(n_sectors):
@@ -117,7 +120,8 @@ def fit_bank(standardised: Array) -> BankFit:
 
 def _ridge(x: Array, y: Array) -> Array:
     x, y = x - x.mean(0), y - y.mean()
-    return np.linalg.solve(x.T @ x / len(x) + RIDGE * np.eye(x.shape[1]), x.T @ y / len(x))
+    gram = x.T @ x / len(x) + RIDGE * np.eye(x.shape[1])
+    return np.asarray(np.linalg.solve(gram, x.T @ y / len(x)), dtype=np.float64)
 
 
 def _states(e: Array) -> Array:

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from spade_core.trainer import Tick
+    from spade_finance.model.labelled import TypicalVolatility
+    from spade_finance.model.network import ScenarioNetwork
+    from spade_finance.model.sampling import Sampler
+    from spade_finance.model.start import StartStatistics
     from spade_finance.model.state import ModelHistory
     from spade_finance.regimes import RegimeLabels, RegimeTimeline, Script
     from spade_finance.regimes.base import BaseRegimes
     from spade_finance.regimes.path_timelines import PathTimelines
+    from spade_finance.regimes.process import SemiMarkovProcess
     from spade_finance.scenarios import ScenarioSet
 
 
@@ -57,6 +62,26 @@ class ScenarioGenerator:
     >>> model.sample("bull:60,crisis:20", n_paths=3, random_state=7).n_days
     80
     """
+
+    regimes_: tuple[str, ...]
+    sectors_: tuple[str, ...]
+    labeller_: Any
+    process_: SemiMarkovProcess
+    typical_: TypicalVolatility
+    network_: ScenarioNetwork
+    start_: StartStatistics
+    severity_range_: tuple[float, float]
+    severity_table_: pd.DataFrame
+    training_window_: tuple[pd.Timestamp, pd.Timestamp]
+    n_training_days_: int
+    data_hash_: str
+    training_result_: dict[str, Any]
+    curve_: list[dict[str, Any]]
+    regime_summary_: list[dict[str, Any]]
+    embedded_history_: bool
+    hash_: str
+    _history: ModelHistory | None
+    _sampler: Sampler | None
 
     def __init__(self, preset: str = "default", random_state: int = 0, **changes: Any) -> None:
         self.preset, self.random_state, self.changes = preset, random_state, changes
@@ -105,7 +130,9 @@ class ScenarioGenerator:
 
     def _check_fitted(self) -> None:
         if not self._fitted:
-            raise InputError("this ScenarioGenerator is not fitted; call fit(...) or ScenarioGenerator.load(...).")
+            raise InputError(
+                "this ScenarioGenerator is not fitted; call fit(...) or ScenarioGenerator.load(...)."
+            )
 
     # -- training -------------------------------------------------------------------------------------------------
 
@@ -305,7 +332,7 @@ class ScenarioGenerator:
         return self
 
     @property
-    def sampler_(self) -> Any:
+    def sampler_(self) -> Sampler:
         """The network made ready to sample; kept, with its looked-up modulations, between calls."""
         if self._sampler is None:
             from spade_finance.model.sampling import Sampler
@@ -327,7 +354,10 @@ def check_sectors(columns: Sequence[str], sectors: Sequence[str], what: str) -> 
     extra = [c for c in columns if c not in sectors]
     missing = [s for s in sectors if s not in columns]
     if extra or missing:
-        said = [f"has {extra} that the model does not know" if extra else "", f"lacks {missing}" if missing else ""]
+        said = [
+            f"has {extra} that the model does not know" if extra else "",
+            f"lacks {missing}" if missing else "",
+        ]
         raise InputError(
             f"{what} {' and '.join(s for s in said if s)}; give exactly the model's sectors: {', '.join(sectors)}."
         )

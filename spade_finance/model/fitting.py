@@ -88,8 +88,10 @@ def fit_generator(
     filtered = labels if labeller is None else labeller.filter(returns)
     process = labels_process(labels) if labeller is None else labeller.process_
     ranges = severity_range(episodes(labels, returns, typical=typical.market), labels.regimes)
-    if folder is not None:
-        curve = [{k: v for k, v in row.items() if k != "time"} for row in read_json_lines(folder / CURVE_FILE)]
+    if folder is not None and (folder / CURVE_FILE).is_file():  # none before the first tick
+        curve = [
+            {k: v for k, v in row.items() if k != "time"} for row in read_json_lines(folder / CURVE_FILE)
+        ]
     else:
         curve = [{"step": tick.step, **tick.metrics} for tick in result.ticks]
     model._set(
@@ -100,7 +102,7 @@ def fit_generator(
         labeller_=labeller,
         process_=process,
         typical_=typical,
-        severity_range_=(float(ranges.loc["all", "min"]), float(ranges.loc["all", "max"])),
+        severity_range_=tuple(ranges.loc["all", ["min", "max"]].astype(float)),
         severity_table_=ranges,
         training_window_=(returns.index[0], returns.index[-1]),
         n_training_days_=len(returns),
@@ -174,7 +176,9 @@ def _summary(data: Any, regimes: tuple[str, ...]) -> list[dict[str, Any]]:
             {
                 "regime": regime,
                 "days": len(days),
-                "spells": int(((data.codes == k) & np.concatenate([[True], data.codes[1:] != data.codes[:-1]])).sum()),
+                "spells": int(
+                    ((data.codes == k) & np.concatenate([[True], data.codes[1:] != data.codes[:-1]])).sum()
+                ),
                 "annual_log_return": float(252 * days.mean()) if len(days) else None,
                 "annual_volatility": float(np.sqrt(252) * days.std()) if len(days) else None,
             }

@@ -63,7 +63,9 @@ def with_own_labels(labels: RegimeLabels, returns: pd.DataFrame, labeller: Any |
     )
 
 
-def labelled_arrays(labels: RegimeLabels, returns: pd.DataFrame, typical: TypicalVolatility) -> LabelledReturns:
+def labelled_arrays(
+    labels: RegimeLabels, returns: pd.DataFrame, typical: TypicalVolatility
+) -> LabelledReturns:
     """Arrays of the days of ``returns`` (all labelled, columns in the model's order)."""
     own = labels.sector_codes
     assert own is not None

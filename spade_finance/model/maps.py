@@ -68,7 +68,10 @@ def encode(
     level = weights @ log_levels + np.log(severity)  # (b, t)
     steps = [level - _mean_before(level, window) for window in STEP_WINDOWS]
     own = np.concatenate(
-        [own_weights.swapaxes(-1, -2), np.log(own_severity)[:, :, None, :] * own_weights.any(-1)[:, :, None, :]],
+        [
+            own_weights.swapaxes(-1, -2),
+            np.log(own_severity)[:, :, None, :] * (own_weights.sum(-1) > 0)[:, :, None, :],
+        ],
         axis=2,
     )  # (b, s, k + 1, t)
     market = np.concatenate(

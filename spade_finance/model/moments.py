@@ -87,7 +87,8 @@ def own_label_effect(
             continue
         pooled_mean = standardised[own].mean()
         alone = [
-            0.5 * np.log(np.mean((log_returns[own[:, s], s] / own_severity[own[:, s], s]) ** 2)) - np.log(moments.volatility[:, s])
+            0.5 * np.log(np.mean((log_returns[own[:, s], s] / own_severity[own[:, s], s]) ** 2))
+            - np.log(moments.volatility[:, s])
             for s in range(n_sectors)
             if own[:, s].sum() > 1
         ]
@@ -151,7 +152,9 @@ def fit_innovations(residuals: Array, codes: NDArray[np.int_], n_regimes: int, r
         # Loadings are free up to a rotation; facing the pooled ones, blends of two regimes interpolate sensibly.
         loadings[k] = own @ orthogonal_procrustes(own, pooled_loadings)[0] if rank else own
     idiosyncratic = np.sqrt(1 - (loadings**2).sum(-1))
-    return Innovations(loadings, idiosyncratic, nu, _fit_own_tail(residuals, codes, loadings, idiosyncratic, nu))
+    return Innovations(
+        loadings, idiosyncratic, nu, _fit_own_tail(residuals, codes, loadings, idiosyncratic, nu)
+    )
 
 
 def own_news(u: Array, tail: Array) -> Array:
@@ -172,9 +175,13 @@ def _fit_own_tail(residuals: Array, codes: NDArray[np.int_], loadings: Array, ow
     mixing = np.sqrt((nu[drawn] - 2) / rng.chisquare(nu[drawn]))[:, None]
     common = np.einsum("tsr,tr->ts", loadings[drawn], f)
     grid = np.linspace(0.0, MAX_TAIL, 17)
-    simulated = np.array([_heaviness(mixing * (common + own[drawn] * own_news(u, np.array(t)))) for t in grid])
+    simulated = np.array(
+        [_heaviness(mixing * (common + own[drawn] * own_news(u, np.array(t)))) for t in grid]
+    )
     target = _heaviness(residuals)
-    return np.array([np.interp(target[s], np.maximum.accumulate(simulated[:, s]), grid) for s in range(n_sectors)])
+    return np.array(
+        [np.interp(target[s], np.maximum.accumulate(simulated[:, s]), grid) for s in range(n_sectors)]
+    )
 
 
 def _heaviness(x: Array) -> Array:
@@ -202,7 +209,9 @@ def fit_multivariate_t(x: Array, tolerance: float = 1e-6, max_iterations: int = 
         distance = np.einsum("ti,ij,tj->t", x, np.linalg.inv(scatter), x)
         log_det = float(np.linalg.slogdet(scatter)[1])
         nu = float(
-            minimize_scalar(negative_log_likelihood, bounds=NU_RANGE, args=(distance, log_det), method="bounded").x
+            minimize_scalar(
+                negative_log_likelihood, bounds=NU_RANGE, args=(distance, log_det), method="bounded"
+            ).x
         )
         if abs(nu - previous) < tolerance * nu:
             break

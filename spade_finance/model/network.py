@@ -106,7 +106,12 @@ class ScenarioNetwork(nn.Module):
         self.to_sector = conv(1, config.channels, SECTOR_CHANNELS, 1)
         own_map = n_regimes + 1 + map_channels
         self.sector_modulation = MapModulation(
-            SECTOR_CHANNELS, own_map, nhidden=config.map_hidden, kernel_size=config.map_kernel, ndim=1, causal=True
+            SECTOR_CHANNELS,
+            own_map,
+            nhidden=config.map_hidden,
+            kernel_size=config.map_kernel,
+            ndim=1,
+            causal=True,
         )
         self.common_out = conv(1, config.channels, 2, 1)
         self.sector_out = nn.Linear(SECTOR_CHANNELS, 3)
@@ -129,7 +134,7 @@ class ScenarioNetwork(nn.Module):
         weights : (m, context + T, K)
             Market label weights.
         """
-        n_maps, n_sectors, _, n_days = sector.shape
+        n_maps, n_sectors, _, _n_days = sector.shape
         blank = self.config.conditioning in ("tables", "none")
         both = torch.cat([sector, market[:, None].expand(-1, n_sectors, -1, -1)], 2).flatten(0, 1)
         modulation = self.sector_modulation(torch.zeros_like(both) if blank else both)
@@ -140,7 +145,9 @@ class ScenarioNetwork(nn.Module):
             *(x[..., context:] for x in self._head_tables(market, sector, weights)),
         )
 
-    def _head_tables(self, market: Tensor, sector: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _head_tables(
+        self, market: Tensor, sector: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Mean, level, loadings and idiosyncratic scale of every day, (m, S, [r,] T)."""
         w = weights.transpose(1, 2)  # (m, K, T)
         if not self.tables:

@@ -85,9 +85,7 @@ def facts(x: Tensor, regimes: Tensor) -> dict[str, Tensor]:
         "mean": 3 * mean,
         "volatility": 0.5 * torch.log(second) + torch.log(pooled(size) + 1e-2),
         "tail_exceedance": torch.cat([4 * pooled(_beyond(size, 2.0)), 20 * pooled(_beyond(size, 4.0))], 1),
-        "skew": torch.cat(
-            [3 * pooled(torch.tanh(x)), 8 * pooled(_beyond(-x, 2.0) - _beyond(x, 2.0))], 1
-        ),
+        "skew": torch.cat([3 * pooled(torch.tanh(x)), 8 * pooled(_beyond(-x, 2.0) - _beyond(x, 2.0))], 1),
     }
     n = x.shape[1]
     if n > 1:
@@ -101,7 +99,9 @@ def facts(x: Tensor, regimes: Tensor) -> dict[str, Tensor]:
     # Persistence of a window's own volatility and of deviations from the pooled mean alike: no window is demeaned.
     deviation = rows_size - rows_size.mean((0, 2), keepdim=True).detach()
     variance = (deviation**2).mean((0, 2)) + 1e-3
-    out["acf_abs"] = torch.stack([(deviation[..., :-k] * deviation[..., k:]).mean((0, 2)) / variance for k in ABS_LAGS])
+    out["acf_abs"] = torch.stack(
+        [(deviation[..., :-k] * deviation[..., k:]).mean((0, 2)) / variance for k in ABS_LAGS]
+    )
     spread = torch.sqrt((rows**2).mean((0, 2)) * variance)
     out["leverage"] = 2 * torch.stack(
         [(rows[..., :-k] * deviation[..., k:]).mean((0, 2)) / spread for k in LEVERAGE_LAGS]
@@ -135,7 +135,8 @@ def random_portfolios(n_sectors: int, n_portfolios: int = 8, seed: int = 0) -> T
 def _patches(x: Tensor) -> Tensor:
     """(B, S, T) -> (B, T // PATCH, S * PATCH); a remainder is left out."""
     n = x.shape[-1] // PATCH
-    return x[..., : n * PATCH].unflatten(-1, (n, PATCH)).permute(0, 2, 1, 3).flatten(2)
+    cut = x[..., : n * PATCH].reshape(*x.shape[:2], n, PATCH)
+    return cut.permute(0, 2, 1, 3).flatten(2)
 
 
 def _norm(x: Tensor) -> Tensor:

@@ -34,7 +34,11 @@ class PatternCache:
         config, n_regimes = sampler.config, sampler.network.n_regimes
         self.reach = max(STEP_WINDOWS) + 2 * (config.map_kernel - 1)
         self.n_regimes = n_regimes
-        self.usable = config.trunk == "causal" and config.conditioning != "film" and n_regimes ** (self.reach + 1) < 2**63
+        self.usable = (
+            config.trunk == "causal"
+            and config.conditioning != "film"
+            and n_regimes ** (self.reach + 1) < 2**63
+        )
         self._lock = threading.Lock()
         self._keys: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._rows: list[Tensor] = []
@@ -103,7 +107,14 @@ def _rebuild(layout: Any, tensors: list[Tensor]) -> Any:
     if isinstance(layout, int):
         return tensors[layout]
     if isinstance(layout, Conditions):
-        fields = (layout.trunk, layout.sector, layout.mean, layout.level, layout.loadings, layout.idiosyncratic)
+        fields = (
+            layout.trunk,
+            layout.sector,
+            layout.mean,
+            layout.level,
+            layout.loadings,
+            layout.idiosyncratic,
+        )
         return Conditions(*(_rebuild(f, tensors) for f in fields))
     if isinstance(layout, Modulation):
         return Modulation(*(_rebuild(f, tensors) for f in layout))

@@ -66,7 +66,11 @@ class SampleRequest:
         from spade_finance.regimes.script import parse_script
         from spade_finance.scenarios import business_days
 
-        if isinstance(n_paths, bool) or not isinstance(n_paths, int | np.integer) or not 1 <= n_paths <= MAX_PATHS:
+        if (
+            isinstance(n_paths, bool)
+            or not isinstance(n_paths, int | np.integer)
+            or not 1 <= n_paths <= MAX_PATHS
+        ):
             raise InputError(f"n_paths={n_paths!r} must be a whole number from 1 to {MAX_PATHS}.")
         seed = _seed(random_state)
         regimes, sectors = model.regimes_, model.sectors_
@@ -94,7 +98,11 @@ class SampleRequest:
         if told is None:
             assert parsed is not None
             told = parsed.resolve_paths(
-                model.process_, [path_generator(seed, 0, TIMELINE_STREAM)], regimes=regimes, sectors=sectors, history=past
+                model.process_,
+                [path_generator(seed, 0, TIMELINE_STREAM)],
+                regimes=regimes,
+                sectors=sectors,
+                history=past,
             )
         check_severity(told, model.severity_range_, extrapolate)
         provenance = {
@@ -170,7 +178,9 @@ class SampleRequest:
             model.process_, generators, regimes=model.regimes_, sectors=model.sectors_, history=self.history
         )
 
-    def _drawn_conditions(self, sampler: Any, timelines: PathTimelines) -> tuple[NDArray[np.floating], Conditions]:
+    def _drawn_conditions(
+        self, sampler: Any, timelines: PathTimelines
+    ) -> tuple[NDArray[np.floating], Conditions]:
         pad = padded_days(self.n_days) - self.n_days
         weights = _pad(timelines.path_weights(), pad, 1)
         plain = (
@@ -200,16 +210,26 @@ def _pad(x: NDArray[Any], days: int, axis: int = 0) -> NDArray[Any]:
 def _seed(random_state: Any) -> int:
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63))
-    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or not 0 <= random_state < 2**64:
-        raise InputError(f"random_state={random_state!r} must be a whole number from 0 to 2**64 - 1, or a Generator.")
+    if (
+        isinstance(random_state, bool)
+        or not isinstance(random_state, int | np.integer)
+        or not 0 <= random_state < 2**64
+    ):
+        raise InputError(
+            f"random_state={random_state!r} must be a whole number from 0 to 2**64 - 1, or a Generator."
+        )
     return int(random_state)
 
 
-def _check_known(timeline: RegimeTimeline | PathTimelines, regimes: tuple[str, ...], sectors: tuple[str, ...]) -> None:
+def _check_known(
+    timeline: RegimeTimeline | PathTimelines, regimes: tuple[str, ...], sectors: tuple[str, ...]
+) -> None:
     if tuple(timeline.regimes) != regimes:
         raise InputError(f"the timeline's regimes {timeline.regimes} are not the model's: {regimes}.")
     if tuple(timeline.sectors) != sectors:
-        raise InputError(f"the timeline's sectors {timeline.sectors} are not the model's: {sectors}; build it with them.")
+        raise InputError(
+            f"the timeline's sectors {timeline.sectors} are not the model's: {sectors}; build it with them."
+        )
 
 
 def _text(script: Script | None, timeline: RegimeTimeline | PathTimelines) -> str:
@@ -223,7 +243,9 @@ def _text(script: Script | None, timeline: RegimeTimeline | PathTimelines) -> st
     return f"timeline {timeline.digest()}"
 
 
-def _start_volatility(model: ScenarioGenerator, start_vol: str | float, history: pd.DataFrame | None) -> StartVolatility:
+def _start_volatility(
+    model: ScenarioGenerator, start_vol: str | float, history: pd.DataFrame | None
+) -> StartVolatility:
     states = np.full(len(model.sectors_) + 3, np.nan)
     if start_vol == "long-run":
         return StartVolatility(states)
@@ -231,7 +253,7 @@ def _start_volatility(model: ScenarioGenerator, start_vol: str | float, history:
         past = model.history(history)
         return StartVolatility(past.slow, past.bank)
     low, high = START_LEVELS
-    if isinstance(start_vol, str) or isinstance(start_vol, bool) or not low <= start_vol <= high:
+    if isinstance(start_vol, (str, bool)) or not low <= start_vol <= high:
         raise InputError(
             f"start_vol={start_vol!r} must be 'long-run', 'last', or a multiple of the long-run volatility level "
             f"from {low} to {high} (1 is the long run)."

@@ -79,7 +79,9 @@ class Sampler:
             return np.concatenate([first, x], axis=axis)
 
         w = extended(weights, 1)
-        maps = encode(w, extended(severity, 1), extended(own_weights, 2), extended(own_severity, 2), self.log_levels)
+        maps = encode(
+            w, extended(severity, 1), extended(own_weights, 2), extended(own_severity, 2), self.log_levels
+        )
         with torch.inference_mode():
             return self.network.condition(
                 torch.from_numpy(maps.market), torch.from_numpy(maps.sector),
@@ -89,7 +91,12 @@ class Sampler:
     # -- paths ----------------------------------------------------------------------------------------------------
 
     def chunk(
-        self, seed: int, chunk: int, weights: NDArray[np.floating], conditions: Conditions, start: StartVolatility
+        self,
+        seed: int,
+        chunk: int,
+        weights: NDArray[np.floating],
+        conditions: Conditions,
+        start: StartVolatility,
     ) -> NDArray[np.float32]:
         """Log returns (chunk_paths, T, S) of one chunk; ``weights`` (m, T, K) as in its conditions."""
         size, n_days = self.config.chunk_paths, weights.shape[1]
@@ -116,7 +123,9 @@ class Sampler:
             rng.standard_normal(dtype=np.float32, out=shocks[i])
         first = np.where(np.isnan(start.states), first, start.states)
         slow = simulate_slow(shocks, first, law, n_days) if self.config.slow_states else None
-        bank = self.resting()[which] if start.bank is None else np.repeat(start.bank[None], len(paths), axis=0)
+        bank = (
+            self.resting()[which] if start.bank is None else np.repeat(start.bank[None], len(paths), axis=0)
+        )
         return np.zeros((len(paths), n_days, len(law.sd)), np.float32) if slow is None else slow, bank
 
     def resting(self) -> NDArray[np.float32]:
@@ -133,7 +142,9 @@ class Sampler:
             for _ in range(POOL_DAYS):
                 normals = rng.standard_normal((POOL_CHAINS, n_sectors + rank))
                 mix = np.sqrt((nu - 2) / rng.chisquare(nu, POOL_CHAINS))[:, None]
-                e = mix * (normals[:, :rank] @ loadings.T + own * own_news(normals[:, rank:], innovations.tail))
+                e = mix * (
+                    normals[:, :rank] @ loadings.T + own * own_news(normals[:, rank:], innovations.tail)
+                )
                 state = step(state, e)
             self._resting = state.astype(np.float32)
         return self._resting

@@ -72,7 +72,10 @@ def fit_start(data: LabelledReturns, n_regimes: int, rank: int) -> StartStatisti
     moments = regime_moments(data.log_returns, data.codes, n_regimes)
     market = data.log_returns.mean(1)
     market_volatility = np.array(
-        [market[data.codes == k].std() if (data.codes == k).sum() > 1 else market.std() for k in range(n_regimes)]
+        [
+            market[data.codes == k].std() if (data.codes == k).sum() > 1 else market.std()
+            for k in range(n_regimes)
+        ]
     )
     standardised = (data.log_returns - moments.mean[data.codes]) / moments.volatility[data.codes]
     own = own_label_effect(data.log_returns, data.codes, data.own_codes, data.own_severity, moments)
@@ -87,9 +90,7 @@ def fit_start(data: LabelledReturns, n_regimes: int, rank: int) -> StartStatisti
     states = filter_slow(readings, given, long_run)[:-1]
     level = states[:, :1] + states[:, 1:-2]
     innovations = fit_innovations(filtered.innovations / np.exp(level), data.codes, n_regimes, rank)
-    return StartStatistics(
-        moments, market_volatility, own, bank, innovations, free, given, long_run
-    )
+    return StartStatistics(moments, market_volatility, own, bank, innovations, free, given, long_run)
 
 
 @dataclass(frozen=True)
@@ -129,4 +130,4 @@ def _with_severity(readings: Array, innovations: Array, severity: Array) -> Arra
 def _correlation(x: Array) -> Array:
     if len(x) < 2 or x.shape[1] == 1:
         return np.eye(x.shape[1])
-    return np.corrcoef(x, rowvar=False)
+    return np.asarray(np.corrcoef(x, rowvar=False))

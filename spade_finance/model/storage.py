@@ -66,7 +66,9 @@ def load(cls: type[ScenarioGenerator], folder: str | os.PathLike[str]) -> Scenar
     start: StartStatistics = _unflatten(StartStatistics, "start", arrays)
     with torch.random.fork_rng():
         network = ScenarioNetwork(GeneratorConfig.from_dict(config["architecture"]), start)
-    network.load_state_dict({k.removeprefix("network."): v for k, v in stored.tensors.items() if k.startswith("network.")})
+    network.load_state_dict(
+        {k.removeprefix("network."): v for k, v in stored.tensors.items() if k.startswith("network.")}
+    )
     network.eval()
     history = {k.removeprefix("history."): v for k, v in arrays.items() if k.startswith("history.")}
     table = pd.DataFrame(config["severity_table"]).set_index("regime")
@@ -89,7 +91,9 @@ def load(cls: type[ScenarioGenerator], folder: str | os.PathLike[str]) -> Scenar
         embedded_history_=config["embedded_history"],
         hash_=config["model_hash"],
         card_=stored.card,
-        _history=ModelHistory.from_arrays(history, regimes) if history and not config["embedded_history"] else None,
+        _history=ModelHistory.from_arrays(history, regimes)
+        if history and not config["embedded_history"]
+        else None,
     )
     return model
 

@@ -88,10 +88,13 @@ class GeneratorTask(Task):
             loss = loss + config.adversarial_weight * adversarial
             metrics |= d_metrics
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimizer.step()
-        return {"loss": loss.detach(), **{k: v.detach() if isinstance(v, Tensor) else v for k, v in metrics.items()}}
+        return {
+            "loss": loss.detach(),
+            **{k: v.detach() if isinstance(v, Tensor) else v for k, v in metrics.items()},
+        }
 
     def validate(self, step: int) -> Mapping[str, float]:
         """Score the averaged weights on the held-back windows with fixed noise; remember the best."""
@@ -160,7 +163,9 @@ class GeneratorTask(Task):
         first, second = fake.chunk(2)
         return energy_score(first, second, real, self.portfolios), facts_loss(fake, real, batch.regimes)
 
-    def _adversarial(self, fake: Tensor, real: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float | Tensor]]:
+    def _adversarial(
+        self, fake: Tensor, real: Tensor, batch: Batch
+    ) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Hinge and feature matching on the map-conditional discriminator, which takes its own step first."""
         assert self.discriminator is not None
 
@@ -171,7 +176,7 @@ class GeneratorTask(Task):
         fakes, reals = split_fake_real(self.discriminator(torch.cat([judged(fake.detach()), judged(real)])))
         d_loss = gan_loss(fakes, real=False) + gan_loss(reals, real=True)
         optimizer.zero_grad()
-        d_loss.backward()
+        d_loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         fakes, reals = split_fake_real(self.discriminator(torch.cat([judged(fake), judged(real)])))
         gan = gan_loss(fakes, real=True, for_discriminator=False)

@@ -10,7 +10,7 @@ The ablations differ from SPADE in how the map comes in and in nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -76,11 +76,14 @@ class TrunkBlock(nn.Module):
     def forward(self, x: Tensor, prepared: Sequence[Any]) -> Tensor:
         """(B, C, T) -> (B, C, T)."""
         h = x
-        for norm, convolution, m in zip((self.norm_0, self.norm_1), (self.conv_0, self.conv_1), prepared, strict=True):
-            if self.concat:
-                h = torch.cat([leaky(norm(h, None)), m.expand(len(h), -1, -1)], 1)
-            else:
-                h = leaky(norm(h, m))
+        for norm, convolution, m in zip(
+            (self.norm_0, self.norm_1), (self.conv_0, self.conv_1), prepared, strict=True
+        ):
+            h = (
+                torch.cat([leaky(norm(h, None)), m.expand(len(h), -1, -1)], 1)
+                if self.concat
+                else leaky(norm(h, m))
+            )
             h = convolution(h)
         return x + h
 
@@ -97,13 +100,28 @@ class _Stem(nn.Module):
         return self.conv(torch.cat([x, segmap.expand(len(x), -1, -1)], 1) if self.concat else x)
 
 
-class CausalTrunk(nn.Module):
+class Trunk(nn.Module):
+    """What every trunk can do."""
+
+    def prepare(self, segmap: Tensor) -> list[Any]:
+        """All that depends on the map (B, L, T) alone."""
+        raise NotImplementedError
+
+
+class _Blocks(nn.ModuleList):
+    """A ModuleList that says what it holds."""
+
+    def __iter__(self) -> Iterator[TrunkBlock]:  # type: ignore[override]
+        return super().__iter__()
+
+
+class CausalTrunk(Trunk):
     """Full resolution, dilated causal convolutions: any horizon."""
 
     def __init__(self, in_channels: int, map_channels: int, config: GeneratorConfig) -> None:
         super().__init__()
         self.stem = _Stem(in_channels, config.channels, map_channels, config)
-        self.blocks = nn.ModuleList(
+        self.blocks = _Blocks(
             TrunkBlock(config.channels, map_channels, dilation, config) for dilation in config.dilations
         )
         self.last = Conditioned(config.channels, map_channels, config)
@@ -124,7 +142,7 @@ UPSAMPLING_LEVELS = 4
 """Doublings of the progressive trunk: its coarsest step is 2^4 = 16 days."""
 
 
-class UpsamplingTrunk(nn.Module):
+class UpsamplingTrunk(Trunk):
     """Coarse to fine, as SPADE draws images: for fixed windows, a few times cheaper.
 
     A coarse cell reads the map at its first day and the past up to that day, so that nothing looks ahead here
@@ -136,7 +154,7 @@ class UpsamplingTrunk(nn.Module):
         factors = [2**level for level in range(UPSAMPLING_LEVELS, -1, -1)]
         self.factors = factors
         self.stems = nn.ModuleList(_Stem(in_channels, config.channels, map_channels, config) for _ in factors)
-        self.blocks = nn.ModuleList(TrunkBlock(config.channels, map_channels, 1, config) for _ in factors)
+        self.blocks = _Blocks(TrunkBlock(config.channels, map_channels, 1, config) for _ in factors)
         self.last = Conditioned(config.channels, map_channels, config)
 
     def prepare(self, segmap: Tensor) -> list[Any]:
@@ -154,7 +172,9 @@ class UpsamplingTrunk(nn.Module):
         n_days, maps, blocks, last = prepared
         x = F.pad(x, (0, _padded(n_days, self.factors[0]) - n_days))
         h: Tensor | None = None
-        for factor, stem, block, segmap, m in zip(self.factors, self.stems, self.blocks, maps, blocks, strict=True):
+        for factor, stem, block, segmap, m in zip(
+            self.factors, self.stems, self.blocks, maps, blocks, strict=True
+        ):
             past = F.avg_pool1d(F.pad(x, (factor - 1, 0)), factor, stride=1)[..., ::factor] * factor**0.5
             entry = stem(past, segmap)
             h = block(entry if h is None else entry + upsample_nearest(h), m)
@@ -162,7 +182,7 @@ class UpsamplingTrunk(nn.Module):
         return leaky(self.last(h, last))[..., :n_days]
 
 
-class UNetTrunk(nn.Module):
+class UNetTrunk(Trunk):
     """Pix2Pix in 1-D: the map at the input, a strided encoder, skips, a decoder.
 
     A strided causal convolution lets a coarse cell see no day after the cell's first, so copying it to the cell's
@@ -199,7 +219,12 @@ def _padded(n_days: int, multiple: int) -> int:
     return -(-n_days // multiple) * multiple
 
 
-def make_trunk(in_channels: int, map_channels: int, config: GeneratorConfig) -> nn.Module:
+def make_trunk(in_channels: int, map_channels: int, config: GeneratorConfig) -> Trunk:
     """The trunk that ``config.trunk`` names."""
-    kinds: dict[str, type[nn.Module]] = {"causal": CausalTrunk, "upsampling": UpsamplingTrunk, "unet": UNetTrunk}
-    return kinds[config.trunk](in_channels, map_channels, config)
+    kinds: dict[str, Any] = {
+        "causal": CausalTrunk,
+        "upsampling": UpsamplingTrunk,
+        "unet": UNetTrunk,
+    }
+    trunk: Trunk = kinds[config.trunk](in_channels, map_channels, config)
+    return trunk

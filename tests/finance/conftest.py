@@ -51,5 +51,12 @@ def tiny_model(market: tuple[pd.DataFrame, RegimeLabels]) -> sf.ScenarioGenerato
     return sf.ScenarioGenerator("quick", 0, **TINY).fit(*market)
 
 
-TINY = {"steps": 6, "batch_windows": 4, "window_days": 96, "channels": 8, "validate_every": 3, "map_hidden": 16}
+TINY = {
+    "steps": 6,
+    "batch_windows": 4,
+    "window_days": 96,
+    "channels": 8,
+    "validate_every": 3,
+    "map_hidden": 16,
+}
 """A generator small enough for tests."""

@@ -24,12 +24,35 @@ N_PATHS = 600
 
 
 @pytest.fixture(scope="module")
-def trained(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame]:
+def trained(
+    shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("kf10")
     source, model, out = shared / "data" / "kf10_daily.csv.gz", folder / "model", folder / "scenarios.parquet"
-    assert main(["train", str(source), "--until", "1998-12-31", "--preset", "quick", "--out", str(model)]) == 0
-    assert main(["generate", "--model", str(model), "--regimes", SCRIPT, "--paths", str(N_PATHS), "--out", str(out)]) == 0
-    return sf.ScenarioGenerator.load(model), sf.ScenarioSet.load(out), sf.read_returns(source).loc[:"1998-12-31"]
+    assert (
+        main(["train", str(source), "--until", "1998-12-31", "--preset", "quick", "--out", str(model)]) == 0
+    )
+    assert (
+        main(
+            [
+                "generate",
+                "--model",
+                str(model),
+                "--regimes",
+                SCRIPT,
+                "--paths",
+                str(N_PATHS),
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
+    return (
+        sf.ScenarioGenerator.load(model),
+        sf.ScenarioSet.load(out),
+        sf.read_returns(source).loc[:"1998-12-31"],
+    )
 
 
 def mean_abs_acf(x: np.ndarray) -> np.ndarray:
@@ -54,7 +77,9 @@ def mean_correlation(x: np.ndarray) -> float:
     return float(c[~np.eye(len(c), dtype=bool)].mean())
 
 
-def test_crisis_is_wilder_and_more_correlated(trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame]) -> None:
+def test_crisis_is_wilder_and_more_correlated(
+    trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame],
+) -> None:
     _, scen, _ = trained
     bull, crisis = (scen.log_array[:, scen.codes == k].astype(float) for k in (0, 3))
     assert np.isfinite(scen.log_array).all()
@@ -63,7 +88,7 @@ def test_crisis_is_wilder_and_more_correlated(trained: tuple[sf.ScenarioGenerato
 
 
 def test_volatility_by_regime_is_the_training_data_s(
-    trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame]
+    trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame],
 ) -> None:
     model, scen, returns = trained
     codes = model.label(returns).codes
@@ -74,7 +99,7 @@ def test_volatility_by_regime_is_the_training_data_s(
 
 
 def test_clustering_and_tails_lie_in_the_bootstrap_band(
-    trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame]
+    trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame],
 ) -> None:
     model, scen, returns = trained
     bootstrap = make_baseline("block_bootstrap").fit(returns, model.label(returns))
@@ -88,11 +113,14 @@ def test_clustering_and_tails_lie_in_the_bootstrap_band(
             assert low < np.mean(measure(ours[:, days])) < high, (name, measure.__name__)
 
 
-def test_severity_sets_realised_volatility(trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame]) -> None:
+def test_severity_sets_realised_volatility(
+    trained: tuple[sf.ScenarioGenerator, sf.ScenarioSet, pd.DataFrame],
+) -> None:
     model, _, _ = trained
     for regime in ("bull", "crisis"):
         low, one, high = (
-            float(market(model.sample(f"{regime}*{s}:60", 400, 1, extrapolate=True)).std()) for s in (0.7, 1.0, 1.4)
+            float(market(model.sample(f"{regime}*{s}:60", 400, 1, extrapolate=True)).std())
+            for s in (0.7, 1.0, 1.4)
         )
         assert low / one == pytest.approx(0.7, abs=0.07)
         assert high / one == pytest.approx(1.4, abs=0.14)

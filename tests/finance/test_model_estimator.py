@@ -30,7 +30,9 @@ def weights_of(model: sf.ScenarioGenerator) -> dict[str, bytes]:
 
 def test_constructor_only_stores() -> None:
     model = sf.ScenarioGenerator("quick", 3, steps=7)
-    assert clone(model).get_params() == model.get_params() == {"preset": "quick", "random_state": 3, "steps": 7}
+    assert (
+        clone(model).get_params() == model.get_params() == {"preset": "quick", "random_state": 3, "steps": 7}
+    )
     assert model.set_params(steps=9).config.steps == 9
     with pytest.raises(InputError, match="not fitted"):
         model.sample("bull:5", 1)
@@ -160,6 +162,7 @@ def test_killed_training_resumes_to_identical_weights(tmp_path: Path) -> None:
     resumed = run(str(cut), "resume").communicate(timeout=300)[0].split()
     assert resumed == expected
     curves = [
-        [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()] for folder in (whole, cut)
+        [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+        for folder in (whole, cut)
     ]
     assert [row["step"] for row in curves[0]] == [row["step"] for row in curves[1]]

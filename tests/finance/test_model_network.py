@@ -14,12 +14,18 @@ from spade_finance.model.objectives import energy_score, facts, facts_loss, rand
 from spade_finance.model.trunks import make_trunk
 
 CONDITIONINGS = ("spade", "concat_input", "concat_layers", "film", "tables", "none")
-TRUNKS = [("causal", c) for c in CONDITIONINGS] + [("upsampling", c) for c in CONDITIONINGS] + [("unet", "concat_input")]
+TRUNKS = (
+    [("causal", c) for c in CONDITIONINGS]
+    + [("upsampling", c) for c in CONDITIONINGS]
+    + [("unet", "concat_input")]
+)
 
 
 def make(trunk: str, conditioning: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    config = preset("quick", trunk=trunk, conditioning=conditioning, channels=8, dilations=(1, 2), map_hidden=8)
+    config = preset(
+        "quick", trunk=trunk, conditioning=conditioning, channels=8, dilations=(1, 2), map_hidden=8
+    )
     return make_trunk(4, 5, config)
 
 

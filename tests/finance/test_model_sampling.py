@@ -12,6 +12,7 @@ from spade_finance.exceptions import InputError
 from spade_finance.regimes import RegimeTimeline
 
 Model = sf.ScenarioGenerator
+COAL = pd.DataFrame({"Coal": [0.1, 0.2]}, index=pd.bdate_range("2020-01-01", periods=2))
 
 
 def rms(x: np.ndarray) -> float:
@@ -96,7 +97,7 @@ def test_start_volatility(tiny_model: Model) -> None:
 
 
 def test_history_scripts(tiny_model: Model, market: tuple[pd.DataFrame, sf.RegimeLabels]) -> None:
-    returns, labels = market
+    _returns, labels = market
     replay = tiny_model.sample("2012-01-02..2012-03-30", 5, 0)
     window = labels.labels.loc["2012-01-02":"2012-03-30"]
     assert [tiny_model.regimes_[k] for k in replay.codes] == list(window)
@@ -129,7 +130,7 @@ def test_one_day_to_forty_years_without_drift(tiny_model: Model) -> None:
     ({"script": "boom:5"}, "boom"),
     ({"script": "bull:5;Coal[0]=crisis:2"}, "Coal"),
     ({"script": "crisis*9:5"}, "outside the trained range"),
-    ({"history": pd.DataFrame({"Coal": [0.1, 0.2]}, index=pd.bdate_range("2020-01-01", periods=2)), "script": "now:5"}, "Coal"),
+    ({"history": COAL, "script": "now:5"}, "Coal"),
 ])  # fmt: skip
 def test_bad_requests_are_named(tiny_model: Model, arguments: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):

@@ -12,7 +12,14 @@ from spade_finance.model import noise
 from spade_finance.model.bank import Bank
 from spade_finance.model.dynamics import HALF_LIVES, BankFit, filter_history, fit_bank
 from spade_finance.model.maps import encode, n_market_channels
-from spade_finance.model.moments import factor, fit_innovations, fit_multivariate_t, own_label_effect, own_news, regime_moments
+from spade_finance.model.moments import (
+    factor,
+    fit_innovations,
+    fit_multivariate_t,
+    own_label_effect,
+    own_news,
+    regime_moments,
+)
 from spade_finance.model.slow import SlowLaw, filter_slow, fit_slow, simulate_slow
 
 
@@ -32,7 +39,9 @@ def test_regime_moments_are_the_sample_moments_shrunk_by_their_days() -> None:
     raw = x[codes == 1].mean(0)
     assert moments.mean[1] == pytest.approx(0.75 * raw + 0.25 * raw.mean())
     assert moments.volatility[1] == pytest.approx(x[codes == 1].std(0), rel=1e-2)
-    assert moments.volatility[2] == pytest.approx(x.std(0), rel=1e-2)  # no days of regime 2: the pooled figures
+    assert moments.volatility[2] == pytest.approx(
+        x.std(0), rel=1e-2
+    )  # no days of regime 2: the pooled figures
 
 
 def test_multivariate_t_recovers_scatter_and_degrees_of_freedom() -> None:
@@ -120,7 +129,9 @@ def test_bank_fit_explains_a_garch_process() -> None:
 def test_slow_law_recovers_an_autoregression_and_its_filter_follows_it() -> None:
     rng = np.random.default_rng(0)
     law = SlowLaw(np.array([0.3, 0.2, 0.2, 0.0, 0.0]), np.array([120.0, 250.0, 250.0, 100.0, 100.0]), 0.0)
-    states = simulate_slow(rng.standard_normal((1, 8_000, 5)).astype(np.float32), np.zeros((1, 5)), law, 40_000)[0]
+    states = simulate_slow(
+        rng.standard_normal((1, 8_000, 5)).astype(np.float32), np.zeros((1, 5)), law, 40_000
+    )[0]
     readings = states + 0.8 * rng.standard_normal(states.shape)
     found = fit_slow(readings)
     assert found.sd[0] == pytest.approx(0.3, rel=0.25)
