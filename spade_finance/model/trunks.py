@@ -111,8 +111,8 @@ class Trunk(nn.Module):
 class _Blocks(nn.ModuleList):
     """A ModuleList that says what it holds."""
 
-    def __iter__(self) -> Iterator[TrunkBlock]:  # type: ignore[override]
-        return super().__iter__()
+    def __iter__(self) -> Iterator[TrunkBlock]:
+        return super().__iter__()  # type: ignore[return-value]
 
 
 class CausalTrunk(Trunk):
