@@ -52,7 +52,7 @@ class GeneratorConfig:
     # -- training
     window_days: int = 256
     batch_windows: int = 16
-    steps: int = 600
+    steps: int = 1200
     lr: float = 1e-3
     weight_decay: float = 1e-4
     ema_halflife_steps: float = 50.0
