@@ -75,6 +75,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "gan_small": {"adversarial_weight": 0.02},
     "gan_only": {"energy_weight": 0.0, "facts_weight": 0.0, "adversarial_weight": 1.0},
     "lr2": {"lr": 2e-4},
+    "clustering_trained": {"train_clustering": True},
+    "mostly_hidden": {"severity_dropout": 0.8},
     "all_hidden": {"severity_dropout": 1.0},
     "half_lr": {"lr": 5e-4},
     "no_decay": {"weight_decay": 0.0},
@@ -196,7 +198,7 @@ def train_arm(fold: Fold, config: GeneratorConfig, seed: int) -> ScenarioNetwork
     network = ScenarioNetwork(config, fold.start)
     if config.steps > 1:
         task = GeneratorTask(network, windows, fold.held, seed)
-        task.validation = []
+        task.validation, task.best = [], None
         Trainer(task, max_steps=config.steps, tick_steps=max(config.steps // 2, 1)).run()
         task.finish()
     level_regimes(network, fold.start, fold.data.rows(fold.train))

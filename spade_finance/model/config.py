@@ -39,6 +39,8 @@ class GeneratorConfig:
     map_kernel: int = 3
     rank: int = 3
     """Common factors in the innovations."""
+    train_clustering: bool = False
+    """Train the clustering bank too; otherwise it stays the projection of the GJR filters."""
     slow_states: bool = True
     """Slowly varying volatility, correlation and autocorrelation."""
 

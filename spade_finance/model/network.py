@@ -99,7 +99,7 @@ class ScenarioNetwork(nn.Module):
         self.register_buffer("autocorrelation", table(start.slow.autocorrelation))
         self.level = nn.Parameter(log_volatility)  # (K, S)
         self.own_level = nn.Parameter(table(start.own.log_volatility))  # (K, K)
-        self.bank = Bank(start.bank)
+        self.bank = Bank(start.bank).requires_grad_(config.train_clustering)
         map_channels = n_market_channels(n_regimes)
         direct = config.head == "direct"
         self.trunk = make_trunk(PAST_CHANNELS + (n_sectors if direct else 0), map_channels, config)
