@@ -219,6 +219,8 @@ def _quantile_function(x: Values, mask: NDArray[np.bool_] | None = None) -> Valu
     levels = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES
     if mask is None:
         return np.moveaxis(np.quantile(x, levels, axis=1), 0, 1)
+    if not mask.any():  # scenarios that never enter this regime
+        return np.full((len(x), N_QUANTILES, x.shape[2]), np.nan)
     if mask.ndim == 1:
         return np.moveaxis(np.quantile(x[:, mask], levels, axis=1), 0, 1)
     rows = [

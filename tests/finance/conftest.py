@@ -9,12 +9,6 @@ import spade_finance as sf
 from spade_finance.regimes import RegimeLabels
 
 
-@pytest.fixture(scope="session")
-def sectors() -> pd.DataFrame:
-    """The embedded returns up to the end of the shipped model's training window."""
-    return sf.load_sectors().loc[:"2012-12-31"]
-
-
 REGIMES = ("bull", "sideways", "bear", "crisis")
 SECTORS = ("Energy", "Tech", "Health Care")
 

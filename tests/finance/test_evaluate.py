@@ -249,6 +249,13 @@ def test_scenarios_with_labels_get_rows_by_regime_and_baselines_with_fit(tmp_pat
     assert row["scenarios"] == pytest.approx(mine.std() * np.sqrt(252), rel=0.05)
 
 
+def test_scenarios_that_never_enter_a_regime_have_no_figures_for_it():
+    scenarios = BlockBootstrap().fit(RETURNS, LABELS).sample("bull:300", 20, 0)
+    result = evaluate(scenarios, RETURNS, "none", labels=LABELS, **FAST)
+    assert result.distances.query("regime == 'crisis'")["scenarios"].isna().all()
+    assert result.distances.query("regime == 'bull'")["scenarios"].notna().any()
+
+
 def test_scenarios_from_elsewhere_without_regimes():
     x = np.random.default_rng(0).standard_normal((20, 300, 3)) * 0.01
     scenarios = ScenarioSet.from_simple(x, list(RETURNS.columns), ["all"], np.zeros(300, dtype=int))
