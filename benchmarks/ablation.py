@@ -43,7 +43,7 @@ from spade_finance.model.noise import heavy_tail, split, width
 from spade_finance.model.objectives import energy_features, facts_loss, random_portfolios
 from spade_finance.model.sampling import Sampler
 from spade_finance.model.slow import n_shocks, simulate_slow
-from spade_finance.model.start import fit_start, history_states
+from spade_finance.model.start import StartStatistics, fit_start, history_states
 from spade_finance.model.training import GeneratorTask
 from spade_finance.regimes.timeline import RegimeTimeline
 from spade_finance.windows import with_embargo
@@ -191,7 +191,7 @@ def _drawdown(x: np.ndarray) -> np.ndarray:
     return (np.maximum.accumulate(wealth, 1) - wealth).max(1)
 
 
-def train_arm(fold: Fold, config: GeneratorConfig, seed: int) -> ScenarioNetwork:
+def train_arm(fold: Fold, config: GeneratorConfig, seed: int) -> tuple[ScenarioNetwork, StartStatistics]:
     """Train on the fold's training days; the averaged last weights are used, so the held block chooses nothing."""
     torch.manual_seed(seed)
     windows = WindowData(fold.data, fold.start, fold.states, config.slow_states)
@@ -201,13 +201,12 @@ def train_arm(fold: Fold, config: GeneratorConfig, seed: int) -> ScenarioNetwork
         task.validation, task.best = [], None
         Trainer(task, max_steps=config.steps, tick_steps=max(config.steps // 2, 1)).run()
         task.finish()
-    level_regimes(network, fold.start, fold.data.rows(fold.train))
-    return network.eval()
+    return network.eval(), level_regimes(network, fold.start, fold.data.rows(fold.train))
 
 
-def model_sampler(fold: Fold, network: ScenarioNetwork) -> Any:
+def model_sampler(fold: Fold, network: ScenarioNetwork, start: StartStatistics) -> Any:
     """Paths under a window's labels, started from the slow states in front of the window."""
-    sampler = Sampler(network, fold.start)
+    sampler = Sampler(network, start)
     n_regimes, n_sectors, rank = network.n_regimes, network.n_sectors, network.rank
 
     def sample(day: int, codes: np.ndarray) -> np.ndarray:
@@ -219,13 +218,13 @@ def model_sampler(fold: Fold, network: ScenarioNetwork) -> Any:
         rng = np.random.default_rng([day, 5])
         z = split(rng.standard_normal((PATHS, t, width(n_sectors, rank)), dtype=np.float32), rank)
         shocks = rng.standard_normal((PATHS, n_shocks(t), n_sectors + 3), dtype=np.float32)
-        start = np.repeat(fold.states.slow_free[day][None], PATHS, 0)
-        slow = simulate_slow(shocks, start, fold.start.slow, t)
+        first = np.repeat(fold.states.slow_free[day][None], PATHS, 0)
+        slow = simulate_slow(shocks, first, fold.start.slow, t)
         if not network.config.slow_states:
             slow = np.zeros_like(slow)
         bank = np.repeat(fold.states.filtered.states[day][None], PATHS, 0)
         inputs = path_inputs(
-            z.factors, z.own, heavy_tail(z.mixing, weights, fold.start.innovations.nu), slow, bank
+            z.factors, z.own, heavy_tail(z.mixing, weights, start.innovations.nu), slow, bank
         )
         with torch.inference_mode():
             return network(conditions, inputs).numpy().transpose(0, 2, 1).astype(np.float64)
@@ -283,7 +282,7 @@ def main() -> None:
             config = preset("default") if changes["steps"] else preset("default", steps=1)
             config = replace(config, **{k: v for k, v in changes.items() if not (k == "steps" and v == 0)})
             began = time.process_time()
-            scores = [fold.score(model_sampler(fold, train_arm(fold, config, seed))) for fold in folds]
+            scores = [fold.score(model_sampler(fold, *train_arm(fold, config, seed))) for fold in folds]
             report(name, seed, scores, reference, args.out, time.process_time() - began)
 
 

@@ -6,6 +6,7 @@ python docs/make_tables.py jump           # seeds, penalties, numbers of regimes
 python docs/make_tables.py model          # severities, process, now: of the shipped model's labeller
 python docs/make_tables.py look-ahead     # smoothed against causal labels of the same
 python docs/make_tables.py paths          # standard errors of VaR and ES, five minutes
+python docs/make_tables.py entry          # how a crisis begins, in history and in scenarios
 python docs/make_tables.py scores         # the baselines' scores, and their spread over seeds
 """
 
@@ -192,6 +193,25 @@ def paths() -> None:
     )
 
 
+def entry() -> None:
+    """First 23 days of a crisis: history, the shipped model, the block bootstrap."""
+    shipped = sf.ScenarioGenerator.load("default")
+    labels = shipped.label(EVERYTHING)
+    worst = len(labels.regimes) - 1
+    for a, n, k in zip(*runs(labels.codes), strict=True):
+        if k == worst:
+            lost = np.prod(1 + MARKET.to_numpy()[a : a + min(n, 23)]) - 1
+            print(f"{labels.dates[a]:%Y-%m-%d} after {labels.labels.iloc[a - 1]}: {100 * lost:.1f} %")
+    bootstrap = make_baseline("block_bootstrap").fit(RETURNS, labels)
+    for script in ("bull:40,crisis:23", "bull:40,bear:20,crisis:23", "crisis:23"):
+        for name, generator in (("model", shipped), ("block_bootstrap", bootstrap)):
+            daily = generator.sample(script, 10_000, 0).simple_array[:, -23:].astype(np.float64).mean(2)
+            lost = 100 * (np.prod(1 + daily, axis=1) - 1)
+            print(
+                f"{script} {name}: {lost.mean():.1f} % on average, ES 97.5 {100 * risk(lost / 100)[3]:.1f} %"
+            )
+
+
 def scores() -> None:
     """Scores of the standard baselines on 2013 to 2022."""
     labels = sf.ScenarioGenerator.load("default").label(EVERYTHING)
@@ -209,6 +229,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "model": model,
     "look-ahead": look_ahead,
     "paths": paths,
+    "entry": entry,
     "scores": scores,
 }
 

@@ -15,6 +15,7 @@ Conventions of the pages:
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ REGIMES = ("bull", "sideways", "bear", "crisis")
 FENCE = re.compile(r"^```([\w-]*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)\)|<(?:img|a)\s[^>]*?(?:src|href)=\"([^\"]+)\"")
+SAMPLED = re.compile(r"\.sample(?:_batches)?\(\s*\"([^\"]+)\"")
 STATE = r"[A-Za-z_]\w*(?:\*[\d.eE+-]+)?"
 LIKE_A_SCRIPT = re.compile(
     rf"\s*(?:{STATE}(?:~{STATE})?\s*:\s*\d|markov\(\w+\)|\d{{4}}-\d\d-\d\d\.\.|;\s*[\w\"][^=]*=)"
@@ -91,8 +93,20 @@ def scripts() -> Iterator[Place]:
         if "--regimes" in words[:-1]:
             yield Place(place.page, words[words.index("--regimes") + 1])
     for page, body in blocks("python"):
-        for script in re.findall(r"\.sample(?:_batches)?\(\s*\"([^\"]+)\"", body):
+        for script in SAMPLED.findall(body):
             yield Place(page, script)
+
+
+def for_the_shipped_model() -> Iterator[Place]:
+    """Scripts of commands and Python examples that use it, unless they say that they extrapolate."""
+    for place, whole in commands():
+        words = shlex.split(place.text)
+        if whole and "--regimes" in words and "--extrapolate" not in words and "default" in words:
+            yield Place(place.page, words[words.index("--regimes") + 1])
+    for page, body in blocks("python"):
+        if 'load("default")' in body and "extrapolate" not in body:
+            for script in SAMPLED.findall(body):
+                yield Place(page, script)
 
 
 def refused() -> Iterator[tuple[str, str, str]]:
@@ -171,6 +185,18 @@ def test_commands_exist(place: Place, whole: bool) -> None:
     groups = [sub for sub in command if not sub.startswith("-")]
     if groups:  # what comes next should have been one of these
         assert not [word for word in rest if not word.startswith("-")], f"{place}: known are {groups}"
+
+
+@pytest.mark.parametrize("place", list(dict.fromkeys(for_the_shipped_model())), ids=str)
+def test_scripts_for_the_shipped_model_are_within_its_range(place: Place) -> None:
+    """A page's command must not end in a refusal of its severities."""
+    from spade_finance.regimes.timeline_checks import check_severity
+
+    about = json.loads((ROOT / "data/default_model/config.json").read_text(encoding="utf-8"))
+    script = parse_script(place.text, regimes=about["regimes"], sectors=about["sectors"])
+    if not script.is_random and not script.needs_history:
+        timeline = script.resolve(about["regimes"], about["sectors"])
+        check_severity(timeline, tuple(about["severity_range"]))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

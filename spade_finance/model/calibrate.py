@@ -1,78 +1,159 @@
 # SPDX-License-Identifier: Apache-2.0
 """Level every regime: after training, what the generator gives under the training labels has the training data's
-mean and volatility, sector by sector and regime by regime.
+mean, volatility and heaviness of tails, regime by regime.
 
-Means and volatilities of a regime are what users ask for first and what a few hundred windows teach least well;
-simulating and correcting them costs a second.
+Means, volatilities and tails of a regime are what users ask for first and what a few hundred windows teach least
+well; simulating and correcting them costs seconds. Heaviness is the fourth moment of standardised returns capped at
+six deviations: the market's sets the degrees of freedom that a regime's sectors share, a sector's its own news' tail.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spade_finance.model.moments import MAX_TAIL
 from spade_finance.model.network import ScenarioNetwork
 from spade_finance.model.sampling import Sampler, StartVolatility
 from spade_finance.model.start import LabelledReturns, StartStatistics
 
-ROUNDS, SEED = 2, 20_190_318
+Array = NDArray[np.float64]
+
+ROUNDS, SEED = 3, 20_190_318
 PATH_DAYS = 1_000_000
 """About so many simulated days a round, at least one chunk of paths."""
 SPAN_DAYS = 2048
 """The training labels are simulated in stretches of this many days, to bound memory."""
+CAP = 36.0
+"""Squared deviations beyond six standard deviations count as six: a few prints must not set a tail."""
+TAIL_PRIOR_DAYS = 500.0
+"""Weight, in days, of the tail as fitted in a regime's correction."""
+MAX_NU = 60.0
 
 
-def level_regimes(
-    network: ScenarioNetwork, start: StartStatistics, data: LabelledReturns
-) -> NDArray[np.float64]:
-    """Correct the network's regime tables in place; returns the last round's log ratio of volatilities, (K, S).
+@dataclass
+class _Sums:
+    """Running sums by regime: days (K,), returns and squares (K, S); capped moments of the market (K, 2) and of the
+    sectors (S, 2), standardised by the training data's moments, with their days."""
+
+    days: Array
+    total: Array
+    square: Array
+    market: Array
+    sectors: Array
+
+    @classmethod
+    def empty(cls, n_regimes: int, n_sectors: int) -> _Sums:
+        shape = (n_regimes, n_sectors)
+        return cls(
+            np.zeros(n_regimes),
+            np.zeros(shape),
+            np.zeros(shape),
+            np.zeros((n_regimes, 2)),
+            np.zeros((n_sectors, 2)),
+        )
+
+    def add(self, k: int, y: Array, start: StartStatistics, market_mean: Array) -> None:
+        """Count log returns (days, S) of regime k."""
+        self.days[k] += len(y)
+        self.total[k] += y.sum(0)
+        self.square[k] += (y**2).sum(0)
+        market = (y.mean(1) - market_mean[k]) / start.market_volatility[k]
+        sectors = (y - start.moments.mean[k]) / start.moments.volatility[k]
+        self.market[k] += [(market**2).sum(), (np.minimum(market**2, CAP) ** 2).sum()]
+        self.sectors += np.stack([(sectors**2).sum(0), (np.minimum(sectors**2, CAP) ** 2).sum(0)], axis=1)
+
+    @property
+    def market_heaviness(self) -> Array:
+        """(K,); NaN for a regime without days."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.days * self.market[:, 1] / self.market[:, 0] ** 2
+
+    @property
+    def sector_heaviness(self) -> Array:
+        """(S,)."""
+        return self.days.sum() * self.sectors[:, 1] / self.sectors[:, 0] ** 2
+
+
+def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: LabelledReturns) -> StartStatistics:
+    """Correct the network's regime tables in place; returns the statistics with corrected tails.
 
     Timelines have severity 1 and every sector with the market: the typical episode is the one that has the
     regime's own volatility.
     """
     if not network.tables:
-        return np.zeros_like(start.moments.volatility)
-    ratio = np.zeros_like(start.moments.volatility)
+        return start
+    n_regimes, n_sectors = start.moments.mean.shape
+    market = data.log_returns.mean(1)
+    market_mean = np.array(
+        [market[data.codes == k].mean() if (data.codes == k).any() else 0.0 for k in range(n_regimes)]
+    )
+    real = _Sums.empty(n_regimes, n_sectors)
+    for k in np.unique(data.codes):
+        real.add(k, data.log_returns[data.codes == k], start, market_mean)
+    trust = real.days / (real.days + TAIL_PRIOR_DAYS)
     for round_ in range(ROUNDS):
-        count, total, square = _simulate(Sampler(network, start), data.codes, SEED + round_)
-        seen = count > 0
-        mean = total / np.maximum(count, 1)[:, None]
-        spread = np.sqrt(np.maximum(square / np.maximum(count, 1)[:, None] - mean**2, 1e-12))
-        ratio = np.where(seen[:, None], np.log(start.moments.volatility / spread), 0.0)
-        shift = np.where(seen[:, None], start.moments.mean - mean, 0.0)
+        seen = _simulate(Sampler(network, start), data.codes, SEED + round_, market_mean)
+        has = seen.days > 0
+        mean = seen.total / np.maximum(seen.days, 1)[:, None]
+        spread = np.sqrt(np.maximum(seen.square / np.maximum(seen.days, 1)[:, None] - mean**2, 1e-12))
+        ratio = np.where(has[:, None], np.log(start.moments.volatility / spread), 0.0)
+        shift = np.where(has[:, None], start.moments.mean - mean, 0.0)
         with torch.no_grad():
             network.level.add_(torch.as_tensor(ratio, dtype=torch.float32))
             network.mean.add_(torch.as_tensor(shift, dtype=torch.float32))
-    return ratio
+        if round_ < ROUNDS - 1:  # the last round only levels what the tails' correction moved
+            heavier = np.where(has, np.log(real.market_heaviness / seen.market_heaviness), 0.0) * trust
+            own_heavier = np.log(real.sector_heaviness / seen.sector_heaviness)
+            start = _with_tails(start, heavier, own_heavier)
+            network.own_tail.copy_(torch.as_tensor(start.innovations.tail[:, None], dtype=torch.float32))
+    return start
 
 
-def _simulate(
-    sampler: Sampler, codes: NDArray[np.int_], seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Days, sums and sums of squares of simulated log returns by regime, (K,), (K, S), (K, S)."""
-    network = sampler.network
-    n_regimes, n_sectors = network.n_regimes, network.n_sectors
-    count, total, square = (
-        np.zeros(n_regimes),
-        np.zeros((n_regimes, n_sectors)),
-        np.zeros((n_regimes, n_sectors)),
+def _with_tails(start: StartStatistics, heavier: Array, own_heavier: Array) -> StartStatistics:
+    """Move the tails by log ratios of heaviness, (K,) and (S,).
+
+    The fourth moment of the shared scale is ``(nu - 2) / (nu - 4)``, a factor of the market's. A sector's own news
+    are only part of its heaviness, so their tail moves by a damped step.
+    """
+    nu = start.innovations.nu
+    shared = np.maximum((nu - 2) / np.maximum(nu - 4, 0.5) * np.exp(heavier), 1 + 2 / (MAX_NU - 4))
+    tail = start.innovations.tail + 0.15 * (own_heavier - heavier.mean())
+    innovations = replace(
+        start.innovations,
+        nu=np.clip((4 * shared - 2) / (shared - 1), 4.2, MAX_NU),
+        tail=np.clip(tail, 0.0, MAX_TAIL),
     )
+    return replace(start, innovations=innovations)
+
+
+def _simulate(sampler: Sampler, codes: NDArray[np.int_], seed: int, market_mean: Array) -> _Sums:
+    """Sums over simulated log returns under the training labels."""
+    network, n_sectors, n_regimes = sampler.network, sampler.network.n_sectors, sampler.network.n_regimes
+    sums = _Sums.empty(n_regimes, n_sectors)
     free = StartVolatility(np.full(n_sectors + 3, np.nan))
     n_chunks = max(1, round(PATH_DAYS / (len(codes) * network.config.chunk_paths)))
     for first in range(0, len(codes), SPAN_DAYS):
         part = codes[first : first + SPAN_DAYS]
+        n_days = len(part)
         weights = np.eye(n_regimes)[part][None]
         conditions = sampler.condition(
-            weights, np.ones((1, len(part))), np.zeros((1, n_sectors, len(part), n_regimes)),
-            np.ones((1, n_sectors, len(part))),
-        )  # fmt: skip
+            weights,
+            np.ones((1, n_days)),
+            np.zeros((1, n_sectors, n_days, n_regimes)),
+            np.ones((1, n_sectors, n_days)),
+        )
         # A stretch of its own seeds; chunk numbers only tell the paths apart.
         job = lambda chunk, w=weights, c=conditions, s=seed + first: sampler.chunk(s, chunk, w, c, free)  # noqa: E731
         for y in sampler.run(n_chunks, job):
             for k in np.unique(part):
-                days = y[:, part == k].astype(np.float64)
-                count[k] += days.shape[0] * days.shape[1]
-                total[k] += days.sum((0, 1))
-                square[k] += (days**2).sum((0, 1))
-    return count, total, square
+                sums.add(
+                    int(k),
+                    y[:, part == k].reshape(-1, n_sectors).astype(np.float64),
+                    sampler.start,
+                    market_mean,
+                )
+    return sums

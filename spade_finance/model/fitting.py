@@ -82,7 +82,7 @@ def fit_generator(
         result = trainer.run(resume=resume)
     task.finish()
     # The tables describe the whole training window; only the search for the best weights needed a part held back.
-    level_regimes(network, start, data)
+    start = level_regimes(network, start, data)
     network.eval()
 
     filtered = labels if labeller is None else labeller.filter(returns)

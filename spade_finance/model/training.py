@@ -47,7 +47,10 @@ class GeneratorTask(Task):
         self.sampler = make_sampler(codes, with_embargo(held), config.window_days)
         self.rng = np.random.default_rng(seed)
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
-            [p for p in network.parameters() if p.requires_grad], lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay
+            [p for p in network.parameters() if p.requires_grad],
+            lr=config.lr,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
         )
         self.modules: Mapping[str, nn.Module] = {"generator": network}
         self.optimizers: Mapping[str, torch.optim.Optimizer] = {"generator": self.optimizer}
