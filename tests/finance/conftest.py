@@ -8,7 +8,6 @@ import pytest
 import spade_finance as sf
 from spade_finance.regimes import RegimeLabels
 
-
 REGIMES = ("bull", "sideways", "bear", "crisis")
 SECTORS = ("Energy", "Tech", "Health Care")
 
