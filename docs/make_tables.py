@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import spade_finance as sf
-from spade_finance.baselines import make_baseline
+from spade_finance.baselines import STANDARD, make_baseline
 from spade_finance.evaluate.errors import cluster_bootstrap, episode_clusters, jackknife
 from spade_finance.evaluate.facts import var_es
 from spade_finance.regimes import agreement
@@ -160,7 +160,7 @@ def paths() -> None:
     shipped = sf.ScenarioGenerator.load("default")
     print(shipped)
     for script, n, sizes in (
-        ("bull:40,crisis:23", 500_000, (500, 1000, 2000, 5000, 10_000, 20_000)),
+        ("bull:40,crisis:23", 500_000, (500, 1000, 2000, 5000)),
         *((s, 100_000, (2500,)) for s in ("bull:63", "bear:63", "crisis:63", "markov:252")),
     ):
         batch = 20_000
@@ -184,6 +184,10 @@ def paths() -> None:
                     (100 * jackknife(risk, one, np.arange(10_000)) / whole).round(2),
                 )
     labels = shipped.label(RETURNS)
+    for name in STANDARD:
+        baseline = make_baseline(name).fit(RETURNS, labels)
+        x = np.concatenate([horizon(baseline, "bull:40,crisis:23", 20_000, seed) for seed in range(5)])
+        print(f"{name}: ES 97.5 {100 * risk(x)[3]:.1f} %")
     inside = labels.codes == len(labels.regimes) - 1
     days, episode = MARKET.loc[:"2012"].to_numpy()[inside, None], episode_clusters(labels.codes)[inside]
     error = cluster_bootstrap(risk, days, episode)
@@ -203,7 +207,7 @@ def entry() -> None:
             lost = np.prod(1 + MARKET.to_numpy()[a : a + min(n, 23)]) - 1
             print(f"{labels.dates[a]:%Y-%m-%d} after {labels.labels.iloc[a - 1]}: {100 * lost:.1f} %")
     bootstrap = make_baseline("block_bootstrap").fit(RETURNS, labels)
-    for script in ("bull:40,crisis:23", "bull:40,bear:20,crisis:23", "crisis:23"):
+    for script in ("crisis:23", "bear:1,crisis:23", "bull:40,crisis:23", "bull:40,bear:20,crisis:23"):
         for name, generator in (("model", shipped), ("block_bootstrap", bootstrap)):
             daily = generator.sample(script, 10_000, 0).simple_array[:, -23:].astype(np.float64).mean(2)
             lost = 100 * (np.prod(1 + daily, axis=1) - 1)
