@@ -32,7 +32,7 @@ Script = Annotated[
     str,
     Parameter(
         metavar="SCRIPT",
-        help="Which regime holds for how many trading days, quoted: 'bull:60,crisis*1.5:20', 'markov:252', "
+        help="Which regime holds for how many trading days, quoted: 'bull:60,crisis*1.15:20', 'markov:252', "
         "'now:21,crisis:10', '2008-09-01..2009-03-31', or a timeline.csv.",
     ),
 ]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +63,7 @@ class SampleRequest:
     ) -> SampleRequest:
         """Check and resolve everything before any number is drawn."""
         import spade_finance
+        from spade_finance.model.fitting import data_hash
         from spade_finance.regimes.script import parse_script
         from spade_finance.scenarios import business_days
 
@@ -104,10 +105,11 @@ class SampleRequest:
                 sectors=sectors,
                 history=past,
             )
-        check_severity(told, model.severity_range_, extrapolate)
+        check_severity(_asked_for(told, parsed, past), model.severity_range_, extrapolate)
         provenance = {
             "model_hash": model.hash_,
             "script": _text(parsed, told),
+            "history": "the model's own" if history is None else f"data {data_hash(history)[:16]}",
             "seed": seed,
             "version": spade_finance.__version__,
             "start_vol": start_vol if isinstance(start_vol, str) else float(start_vol),
@@ -232,8 +234,26 @@ def _check_known(
         )
 
 
+def _asked_for(
+    timeline: RegimeTimeline | PathTimelines, script: Script | None, history: Any
+) -> RegimeTimeline | PathTimelines:
+    """The timeline with the severities of replayed days at 1: what history had needs nobody's leave."""
+    from spade_finance.regimes.script_ast import Replay
+    from spade_finance.regimes.script_resolve import segment_days
+
+    if script is None or not any(isinstance(segment, Replay) for segment in script.segments):
+        return timeline
+    severity, day = timeline.severity.copy(), 0
+    for segment in script.segments:
+        n_days = segment_days(script, segment, history)
+        if isinstance(segment, Replay):
+            severity[day : day + n_days] = 1.0
+        day += n_days
+    return replace(timeline, severity=severity)
+
+
 def _text(script: Script | None, timeline: RegimeTimeline | PathTimelines) -> str:
-    if script is not None:
+    if script is not None and not str(script).endswith(".csv"):
         return str(script)
     if isinstance(timeline, RegimeTimeline):
         try:
