@@ -147,7 +147,18 @@ def check_returns(returns: pd.DataFrame, *, kind: str = "simple", source: str = 
     gravest_first = findings["level"].map(LEVELS.index).sort_values(kind="stable").index
     findings = findings.loc[gravest_first, ["level", "kind", "column", "date", "until", "value", "detail"]]
     findings = findings.reset_index(drop=True)
-    return DataCheck(pd.DataFrame(rows).set_index("column"), findings, _span(days, returns), refusal)
+    table = pd.DataFrame(rows).set_index("column")
+    missing = [name for name in _FIGURES if name not in table]  # too few days for any figure
+    return DataCheck(
+        table.assign(**dict.fromkeys(missing, float("nan"))), findings, _span(days, returns), refusal
+    )
+
+
+_FIGURES = (
+    "first", "last", "return", "volatility", "skew", "kurtosis", "worst", "worst_date", "best", "best_date", "zeros",
+    "longest_stale", "outliers", "acf1", "distinct",
+)  # fmt: skip
+"""What `_column` measures of a column with three days or more."""
 
 
 def _refusal(returns: pd.DataFrame, kind: str, source: str) -> str | None:

@@ -134,6 +134,10 @@ def business_days(start: str | date | pd.Timestamp, n_days: int) -> pd.DatetimeI
         raise InputError(f"start={start!r} is no date: write it as YYYY-MM-DD") from error
     if pd.isna(first) or n_days < 1:
         raise InputError(f"start={start!r}, n_days={n_days}: a date and at least one day are needed")
+    if not 1700 <= first.year <= 2260 - n_days // 252:
+        raise InputError(
+            f"start={start!r}, n_days={n_days}: files hold dates of 1700 to 2260; choose a start between them"
+        )
     return pd.bdate_range(first, periods=n_days, name="date").as_unit("us")
 
 

@@ -253,3 +253,22 @@ def repeat(conditions: Conditions, times: int) -> Conditions:
 
     c = conditions
     return Conditions(*(again(x) for x in (c.trunk, c.sector, c.mean, c.level, c.loadings, c.idiosyncratic)))
+
+
+def join_days(blocks: list[Conditions]) -> Conditions:
+    """Conditions of consecutive stretches of days as one."""
+
+    def joined(parts: list[Any]) -> Any:
+        first = parts[0]
+        if isinstance(first, Tensor):
+            return torch.cat(parts, dim=-1) if first.shape[-1] > 1 or len(parts) == 1 else first
+        if isinstance(first, Modulation):
+            return Modulation(*(joined(list(p)) for p in zip(*parts, strict=True)))
+        if isinstance(first, list | tuple):
+            return [joined(list(p)) for p in zip(*parts, strict=True)]
+        return first
+
+    if len(blocks) == 1:
+        return blocks[0]
+    fields = [(b.trunk, b.sector, b.mean, b.level, b.loadings, b.idiosyncratic) for b in blocks]
+    return Conditions(*(joined(list(field)) for field in zip(*fields, strict=True)))

@@ -112,7 +112,9 @@ class SampleRequest:
             "history": "the model's own" if history is None else f"data {data_hash(history)[:16]}",
             "seed": seed,
             "version": spade_finance.__version__,
-            "start_vol": start_vol if isinstance(start_vol, str) else float(start_vol),
+            "start_vol": float(start_vol)
+            if isinstance(start_vol, int | float | np.number)
+            else str(start_vol),
             "timeline": told.digest() if fixed is not None or given is not None else "drawn per path",
         }
         dates = None if start is None else business_days(start, n_days)
@@ -273,7 +275,11 @@ def _start_volatility(
         past = model.history(history)
         return StartVolatility(past.slow, past.bank)
     low, high = START_LEVELS
-    if isinstance(start_vol, (str, bool)) or not low <= start_vol <= high:
+    if (
+        isinstance(start_vol, bool)
+        or not isinstance(start_vol, int | float | np.number)
+        or not low <= start_vol <= high
+    ):
         raise InputError(
             f"start_vol={start_vol!r} must be 'long-run', 'last', or a multiple of the long-run volatility level "
             f"from {low} to {high} (1 is the long run)."

@@ -29,7 +29,7 @@ from spade_finance.model.batches import path_inputs
 from spade_finance.model.dynamics import HALF_LIVES, step
 from spade_finance.model.maps import encode
 from spade_finance.model.moments import own_news
-from spade_finance.model.network import Conditions, ScenarioNetwork
+from spade_finance.model.network import Conditions, ScenarioNetwork, join_days
 from spade_finance.model.patterns import PatternCache
 from spade_finance.model.slow import n_shocks, simulate_slow
 from spade_finance.model.start import StartStatistics
@@ -82,11 +82,25 @@ class Sampler:
         maps = encode(
             w, extended(severity, 1), extended(own_weights, 2), extended(own_severity, 2), self.log_levels
         )
+        tensors = [
+            torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in (maps.market, maps.sector, w)
+        ]
         with torch.inference_mode():
-            return self.network.condition(
-                torch.from_numpy(maps.market), torch.from_numpy(maps.sector),
-                torch.from_numpy(np.ascontiguousarray(w, dtype=np.float32)), context,
-            )  # fmt: skip
+            if not context or self.config.conditioning == "film":  # FiLM reads the whole window
+                return self.network.condition(*tensors, context)
+            # Block by block: floating point depends on a tensor's shape, and equal beginnings of two scripts must
+            # give equal modulations to the byte whatever their lengths.
+            market, sector, weight = tensors
+            blocks = [
+                self.network.condition(
+                    market[..., first : first + context + DAY_MULTIPLE].contiguous(),
+                    sector[..., first : first + context + DAY_MULTIPLE].contiguous(),
+                    weight[:, first : first + context + DAY_MULTIPLE].contiguous(),
+                    context,
+                )
+                for first in range(0, weights.shape[1], DAY_MULTIPLE)
+            ]
+        return join_days(blocks)
 
     # -- paths ----------------------------------------------------------------------------------------------------
 

@@ -279,13 +279,18 @@ def test_three_training_iterations(goldens: Goldens) -> None:
             assert float(losses[name].detach()) == pytest.approx(value, **tolerance), (it, name)
 
 
+ROUNDING = 1e-2
+
+
 def compare_gradients(net: nn.Module, stored: dict[str, Tensor]) -> None:
     assert stored
     parameters = dict(net.named_parameters())
+    largest = max(float(gradient.abs().max()) for gradient in stored.values())
     for name, gradient in stored.items():
         ours = parameters[name].grad
         assert ours is not None
-        scale = float(gradient.abs().max())
+        # A bias in front of a norm has no effect: its gradient is rounding, and depends on the number of threads.
+        scale = max(float(gradient.abs().max()), ROUNDING * largest)
         torch.testing.assert_close(
             ours[: gradient.shape[0]], gradient, rtol=1e-3, atol=1e-4 * scale + 1e-9, msg=name
         )

@@ -49,6 +49,13 @@ def test_equal_beginnings_give_equal_beginnings(tiny_model: Model, one: str, oth
     assert a.tobytes() == b.tobytes()
 
 
+def test_equal_beginnings_of_the_shipped_model_at_any_length() -> None:
+    model = Model.load("default")
+    first = model.sample("bull:60,crisis:20", 3, 5).log_array[:, :60]
+    for other in ("bull:60,bear:300", "bull:60,crisis:400", "bull:61", "bull:60,sideways:2460"):
+        assert model.sample(other, 3, 5).log_array[:, :60].tobytes() == first.tobytes()
+
+
 def test_looked_up_modulations_equal_computed_ones(tiny_model: Model) -> None:
     drawn = tiny_model.sample("markov:90", 70, 2)
     for i in (0, 33, 69):
