@@ -82,15 +82,14 @@ class Sampler:
         maps = encode(
             w, extended(severity, 1), extended(own_weights, 2), extended(own_severity, 2), self.log_levels
         )
-        tensors = [
+        market, sector, weight = (
             torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in (maps.market, maps.sector, w)
-        ]
+        )
         with torch.inference_mode():
             if not context or self.config.conditioning == "film":  # FiLM reads the whole window
-                return self.network.condition(*tensors, context)
+                return self.network.condition(market, sector, weight, context)
             # Block by block: floating point depends on a tensor's shape, and equal beginnings of two scripts must
             # give equal modulations to the byte whatever their lengths.
-            market, sector, weight = tensors
             blocks = [
                 self.network.condition(
                     market[..., first : first + context + DAY_MULTIPLE].contiguous(),
