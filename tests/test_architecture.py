@@ -37,9 +37,10 @@ ROOMS: dict[str, set[str]] = {
     "baselines": GROUND | {"data", "windows", "regimes"},
     "model": GROUND | {"data", "windows", "regimes"},
     "plotting": GROUND | {"regimes", "evaluate"},  # of evaluate only the plain numbers
-    "evaluate": GROUND | {"data", "windows", "regimes", "baselines", "plotting"},
-    "stress": GROUND | {"data", "windows", "regimes", "baselines", "plotting", "evaluate"},
-    "backtest": GROUND | {"data", "windows", "regimes", "baselines", "plotting", "evaluate"},
+    "reports": GROUND,
+    "evaluate": GROUND | {"data", "windows", "regimes", "baselines", "plotting", "reports"},
+    "stress": GROUND | {"data", "windows", "regimes", "baselines", "plotting", "reports", "evaluate"},
+    "backtest": GROUND | {"data", "windows", "regimes", "baselines", "plotting", "reports", "evaluate"},
 }
 ROOMS["integrations"] = set(ROOMS) | {"integrations"}
 ROOMS["cli"] = ROOMS["demo"] = set(ROOMS) | {"cli", "demo"}

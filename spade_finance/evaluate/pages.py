@@ -12,7 +12,7 @@ import pandas as pd
 
 from spade_finance import plotting
 from spade_finance.evaluate import facts
-from spade_finance.evaluate.html import embedded, provenance_rows, render
+from spade_finance.reports.html import embedded, provenance_rows, render
 from spade_finance.evaluate.panel import MARKET, Panel
 from spade_finance.evaluate.regimes import HEADINGS, UNITS, RegimeTable, real_panel, regime_table, with_error
 
@@ -79,6 +79,7 @@ def write_demo_report(
     script = str(scenarios.provenance.get("script", f"{scenarios.n_days} days"))
     colors = plotting.regime_colors(scenarios.regimes)
     page = render(
+        "evaluate",
         "demo.html.j2",
         script=script,
         heading=f"{scenarios.n_paths:,} market scenarios of {scenarios.n_days} days",
@@ -119,6 +120,7 @@ def evaluation_page(report: EvaluationReport) -> str:
     labelled = real.codes is not None and report.panels[subject].codes is not None
     summary = report.summary()
     return render(
+        "evaluate",
         "evaluation.html.j2",
         look_ahead=report.look_ahead,
         span=f"{report.window[0]:%Y-%m-%d} to {report.window[1]:%Y-%m-%d}",

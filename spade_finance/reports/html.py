@@ -25,13 +25,14 @@ DISCLAIMER = (
 )
 
 
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """Jinja environment over this package's templates, everything escaped by default."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+@lru_cache
+def environment(room: str) -> Environment:
+    """Jinja environment over the templates of a room and the shared ones, everything escaped by default."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+    rooms = (f"spade_finance.{room}", "spade_finance.reports")
     return Environment(
-        loader=PackageLoader("spade_finance.evaluate", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in rooms]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -39,11 +40,10 @@ def environment() -> Environment:
     )
 
 
-def render(template: str, **context: Any) -> str:
-    """Page of a template that extends ``base.html.j2``."""
-    return (
-        environment().get_template(template).render(plotly_js=_plotly_js(), disclaimer=DISCLAIMER, **context)
-    )
+def render(room: str, template: str, **context: Any) -> str:
+    """Page of a room's template (``evaluate``, ``stress`` ...) that extends ``base.html.j2``."""
+    page = environment(room).get_template(template)
+    return page.render(plotly_js=_plotly_js(), disclaimer=DISCLAIMER, **context)
 
 
 def embedded(figure: go.Figure, *, wide: bool = False) -> dict[str, Any]:
