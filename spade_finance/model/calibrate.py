@@ -5,6 +5,9 @@ mean, volatility and heaviness of tails, regime by regime.
 Means, volatilities and tails of a regime are what users ask for first and what a few hundred windows teach least
 well; simulating and correcting them costs seconds. Heaviness is the fourth moment of standardised returns capped at
 six deviations: the market's sets the degrees of freedom that a regime's sectors share, a sector's its own news' tail.
+
+Severity is levelled likewise: an episode asked to be a tenth more volatile than the typical one is. Left alone, the
+trunk damps it, because an episode's realised intensity is partly luck and the network learns to shrink it.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ Array = NDArray[np.float64]
 ROUNDS, SEED = 3, 20_190_318
 PATH_DAYS = 1_000_000
 """About so many simulated days a round, at least one chunk of paths."""
+SEVERITIES = (0.8, 1.2)
+"""Between these the response of log-volatility to log-severity is measured and brought to one."""
+MAX_GAIN = 3.0
 SPAN_DAYS = 2048
 """The training labels are simulated in stretches of this many days, to bound memory."""
 CAP = 36.0
@@ -87,10 +93,7 @@ def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: Labell
     if not network.tables:
         return start
     n_regimes, n_sectors = start.moments.mean.shape
-    market = data.log_returns.mean(1)
-    market_mean = np.array(
-        [market[data.codes == k].mean() if (data.codes == k).any() else 0.0 for k in range(n_regimes)]
-    )
+    market_mean = _market_mean(data, n_regimes)
     real = _Sums.empty(n_regimes, n_sectors)
     for k in np.unique(data.codes):
         real.add(k, data.log_returns[data.codes == k], start, market_mean)
@@ -113,6 +116,26 @@ def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: Labell
     return start
 
 
+def level_severity(network: ScenarioNetwork, start: StartStatistics, data: LabelledReturns) -> None:
+    """Correct, in place, how strongly each regime's volatility answers to severity."""
+    if not network.tables:
+        return
+    market_mean = _market_mean(data, network.n_regimes)
+    low, high = SEVERITIES
+    for _ in range(ROUNDS - 1):
+        spread = []
+        for severity in SEVERITIES:  # the same noise twice: the ratio needs few paths
+            sums = _simulate(Sampler(network, start), data.codes, SEED, market_mean, severity)
+            days = np.maximum(sums.days, 1)[:, None]
+            variance = np.maximum(sums.square / days - (sums.total / days) ** 2, 1e-12)
+            spread.append(0.5 * np.log(variance).mean(1))
+        response = (spread[1] - spread[0]) / np.log(high / low)
+        gain = network.severity_gain.numpy() + np.where(sums.days > 0, 1 - response, 0.0)
+        network.severity_gain.copy_(
+            torch.as_tensor(np.clip(gain, 1 / MAX_GAIN, MAX_GAIN), dtype=torch.float32)
+        )
+
+
 def _with_tails(start: StartStatistics, heavier: Array, own_heavier: Array) -> StartStatistics:
     """Move the tails by log ratios of heaviness, (K,) and (S,).
 
@@ -130,7 +153,16 @@ def _with_tails(start: StartStatistics, heavier: Array, own_heavier: Array) -> S
     return replace(start, innovations=innovations)
 
 
-def _simulate(sampler: Sampler, codes: NDArray[np.int_], seed: int, market_mean: Array) -> _Sums:
+def _market_mean(data: LabelledReturns, n_regimes: int) -> Array:
+    """Mean log return of the market in each regime, (K,)."""
+    market = data.log_returns.mean(1)
+    days = [market[data.codes == k] for k in range(n_regimes)]
+    return np.array([x.mean() if len(x) else 0.0 for x in days])
+
+
+def _simulate(
+    sampler: Sampler, codes: NDArray[np.int_], seed: int, market_mean: Array, severity: float = 1.0
+) -> _Sums:
     """Sums over simulated log returns under the training labels."""
     network, n_sectors, n_regimes = sampler.network, sampler.network.n_sectors, sampler.network.n_regimes
     sums = _Sums.empty(n_regimes, n_sectors)
@@ -142,7 +174,7 @@ def _simulate(sampler: Sampler, codes: NDArray[np.int_], seed: int, market_mean:
         weights = np.eye(n_regimes)[part][None]
         conditions = sampler.condition(
             weights,
-            np.ones((1, n_days)),
+            np.full((1, n_days), severity),
             np.zeros((1, n_sectors, n_days, n_regimes)),
             np.ones((1, n_sectors, n_days)),
         )

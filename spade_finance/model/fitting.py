@@ -39,7 +39,7 @@ def fit_generator(
     from spade_core.trainer import Trainer
     from spade_finance.data import validate_returns
     from spade_finance.model.batches import WindowData
-    from spade_finance.model.calibrate import level_regimes
+    from spade_finance.model.calibrate import level_regimes, level_severity
     from spade_finance.model.labelled import TypicalVolatility, labelled_arrays, with_own_labels
     from spade_finance.model.network import ScenarioNetwork
     from spade_finance.model.start import fit_start, history_states
@@ -83,6 +83,7 @@ def fit_generator(
     task.finish()
     # The tables describe the whole training window; only the search for the best weights needed a part held back.
     start = level_regimes(network, start, data)
+    level_severity(network, start, data)
     network.eval()
 
     filtered = labels if labeller is None else labeller.filter(returns)

@@ -142,3 +142,12 @@ def test_one_day_to_forty_years_without_drift(tiny_model: Model) -> None:
 def test_bad_requests_are_named(tiny_model: Model, arguments: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         tiny_model.sample(**{"script": "bull:5", "n_paths": 2} | arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("regime", ["bull", "sideways", "bear", "crisis"])
+def test_the_shipped_models_severity_is_levelled(regime: str) -> None:
+    model = sf.ScenarioGenerator.load("default")
+    days = {s: f"{regime}*{s}:60" for s in (0.8, 1.0, 1.19)}
+    volatility = {s: rms(model.sample(script, 128, 5).log_array) for s, script in days.items()}
+    for severity in (0.8, 1.19):
+        assert volatility[severity] / volatility[1.0] == pytest.approx(severity, rel=0.05)
