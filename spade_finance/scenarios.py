@@ -187,8 +187,10 @@ class ScenarioSet:
 
     def prices(self, start: float = 100.0) -> xr.DataArray:
         """Value over (path, time, asset), float64, of `start` invested in each asset before the first day."""
-        if not (np.isfinite(start) and start > 0):
-            raise InputError(f"start={start!r} is no price: pass a positive number such as 100")
+        number = isinstance(start, int | float | np.integer | np.floating) and not isinstance(start, bool)
+        if not number or not 0 < start < np.inf:
+            said = repr(start) if number or isinstance(start, str) else type(start).__name__
+            raise InputError(f"start={said} is no price: pass a positive number such as 100")
         level = start * np.cumprod(1.0 + self.simple_array.astype(np.float64), axis=1)
         return self._label(level, "price")
 

@@ -94,6 +94,8 @@ def _report(text: str, code: int, error: BaseException, debug: bool) -> int:
         if debug:
             traceback.print_exception(error)
         print(f"error: {' '.join(text.split())}", file=sys.stderr, flush=True)
+        for line in getattr(error, "pointer", "").splitlines():  # a ScriptError's: where in the script
+            print(f"  {line}", file=sys.stderr, flush=True)
     return code
 
 

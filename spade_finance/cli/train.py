@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from spade_finance.cli.boundary import Terminated
 from spade_finance.cli.options import Json, Kind, check_seed, day, read_table, whole
 from spade_finance.cli.regimes import Count, Method
 
@@ -20,6 +21,8 @@ Examples:
   spade-finance train closes.csv --kind price --out my-model \\
       --until 2018-12-31 --max-minutes 20
   spade-finance train sectors.csv --out my-model --resume"""
+
+GO_ON = "the same command with --resume continues"
 
 
 def train(
@@ -44,7 +47,11 @@ def train(
     ] = 0,
     max_minutes: Annotated[
         float | None,
-        Parameter(metavar="MINUTES", help="Stop and save after so many minutes; --resume goes on."),
+        Parameter(
+            metavar="MINUTES",
+            help="Stop the training steps and save after so many minutes; --resume goes on. Labelling before "
+            "and levelling after them (under a minute for 23 years of 7 sectors) come on top.",
+        ),
     ] = None,
     resume: Annotated[
         bool, Parameter(negative="", show_default=False, help="Continue the unfinished training in --out.")
@@ -99,19 +106,24 @@ def train(
     generator: Any = ScenarioGenerator(preset=preset, random_state=seed)
     state = out / "state"
     with progress(1, "labelling", "{task.fields[state]}") as (bar, task):
-        generator.fit(
-            table,
-            labeller,
-            progress=_listener(bar, task),
-            max_minutes=max_minutes,
-            checkpoint_dir=state,
-            resume=resume,
-        )
+        try:
+            generator.fit(
+                table,
+                labeller,
+                progress=_listener(bar, task),
+                max_minutes=max_minutes,
+                checkpoint_dir=state,
+                resume=resume,
+            )
+        except (KeyboardInterrupt, Terminated):  # while levelling: the steps themselves stop in order
+            if (state / "state.safetensors").is_file():
+                note(GO_ON)
+            raise
     result = generator.training_result_
     reason, message = result["reason"], result["message"]
     if reason == "signal":
         note(message)
-        note("the same command with --resume continues")
+        note(GO_ON)
         return 143 if "SIGTERM" in message else 130
     generator.save(out)
     if reason == "finished":

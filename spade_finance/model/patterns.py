@@ -27,13 +27,17 @@ MAX_PATTERNS = 50_000
 
 
 class PatternCache:
-    """Table of pattern -> everything the map decides on a day."""
+    """Table of pattern -> everything the map decides on a day.
 
-    def __init__(self, sampler: Sampler) -> None:
+    ``severities`` (K,) is the market's severity on days of each regime; default 1.
+    """
+
+    def __init__(self, sampler: Sampler, severities: NDArray[np.float64] | None = None) -> None:
         self.sampler = sampler
         config, n_regimes = sampler.config, sampler.network.n_regimes
         self.reach = max(STEP_WINDOWS) + 2 * (config.map_kernel - 1)
         self.n_regimes = n_regimes
+        self.severities = np.ones(n_regimes) if severities is None else severities
         self.usable = (
             config.trunk == "causal"
             and config.conditioning != "film"
@@ -44,8 +48,17 @@ class PatternCache:
         self._rows: list[Tensor] = []
         self._layout: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies: everything but the lock, which belongs to one object."""
+        with self._lock:
+            return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
     def conditions(self, codes: NDArray[np.int8]) -> Conditions:
-        """Conditions of hard market labels (n, T), severity 1, every sector with the market."""
+        """Conditions of hard market labels (n, T), every sector with the market."""
         keys = self._pattern_keys(codes)
         with self._lock:
             missing = np.setdiff1d(keys, self._keys)
@@ -76,7 +89,7 @@ class PatternCache:
             weights = np.eye(self.n_regimes)[part]
             blank = np.zeros((len(part), n_sectors, *weights.shape[1:]))
             conditions = self.sampler.condition(
-                weights, np.ones(part.shape), blank, np.ones((len(part), n_sectors, part.shape[1]))
+                weights, self.severities[part], blank, np.ones((len(part), n_sectors, part.shape[1]))
             )
             tensors: list[Tensor] = []
             self._layout = _flatten(conditions, tensors)

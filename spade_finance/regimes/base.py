@@ -70,6 +70,7 @@ class BaseRegimes(Estimator, ABC):
         days,
         share of days, spells, of the smoothed training labels
     training_window_ : (first, last) training date
+    columns_ : tuple of the columns it was fitted to; others are refused (absent from files of older versions)
     sector_labellers_ : dict of name -> fitted labeller (absent until sectors were fitted)
     """
 
@@ -138,6 +139,7 @@ class BaseRegimes(Estimator, ABC):
         for attribute in ("sector_labellers_", "process_"):
             vars(self).pop(attribute, None)
         self._fit_market(returns.index, market_log_returns(returns), None)
+        self.columns_: tuple[str, ...] = tuple(returns.columns)
         self._warn_rare()
         if self.convergence_["status"] in ("not converged", "time limit"):
             warnings.warn(
@@ -229,7 +231,7 @@ class BaseRegimes(Estimator, ABC):
         A day's label uses days before and after it; never evaluate or trade on these as if they had been
         known.
         """
-        returns = self._checked(returns)
+        returns = self._checked(returns, whole=True)
         codes, probabilities = self._smooth_codes(market_log_returns(returns))
         return self._labels(codes, probabilities, returns, causal=False)
 
@@ -239,7 +241,7 @@ class BaseRegimes(Estimator, ABC):
         Pass the whole history that was known, not only its last days: averages start from the training
         data's.
         """
-        returns = self._checked(returns)
+        returns = self._checked(returns, whole=True)
         codes, probabilities = self._filter_codes(market_log_returns(returns))
         return self._labels(codes, probabilities, returns, causal=True)
 
@@ -291,10 +293,18 @@ class BaseRegimes(Estimator, ABC):
         dates = pd.DatetimeIndex(returns.index)
         return RegimeLabels.from_codes(codes, self.regimes_, dates, probabilities=p, causal=causal)
 
-    def _checked(self, returns: pd.DataFrame) -> pd.DataFrame:
+    def _checked(self, returns: pd.DataFrame, *, whole: bool = False) -> pd.DataFrame:
+        """Valid returns; `whole`: of the columns whose market this labeller knows, no more and no fewer."""
         if not hasattr(self, "regimes_"):
             raise InputError(f"this {type(self).__name__} is not fitted; call fit(returns) first")
-        return validate_returns(returns, source="returns", min_rows=2)
+        returns = validate_returns(returns, source="returns", min_rows=2)
+        known = getattr(self, "columns_", tuple(getattr(self, "sector_labellers_", ())))
+        if whole and known and set(returns.columns) != set(known):
+            raise InputError(
+                f"returns have the columns {', '.join(returns.columns)} but this {type(self).__name__} was fitted to "
+                f"{', '.join(known)}: pass those, or fit a labeller to these returns"
+            )
+        return returns
 
     def to_config(self) -> dict[str, Any]:
         """Everything needed to label new data exactly as this labeller does, as JSON has it."""

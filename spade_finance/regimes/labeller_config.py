@@ -33,6 +33,8 @@ def labeller_to_config(labeller: BaseRegimes) -> dict[str, Any]:
         "summary": labeller.summary_.to_dict(orient="list"),
         "state": labeller._state(),
     }
+    if hasattr(labeller, "columns_"):
+        config["columns"] = labeller.columns_
     if hasattr(labeller, "process_"):
         config["process"] = labeller.process_.to_config()
     if hasattr(labeller, "sector_labellers_"):
@@ -56,6 +58,8 @@ def labeller_from_config(config: dict[str, Any]) -> BaseRegimes:
         table = pd.DataFrame(summary, index=pd.Index(own.regimes_, name="regime"))
         own.summary_ = table.astype({"days": "int64", "spells": "int64"})
         own._restore(config["state"])
+        if "columns" in config:
+            own.columns_ = tuple(str(name) for name in config["columns"])
         if "process" in config:
             own.process_ = SemiMarkovProcess.from_config(config["process"])
         if "sectors" in config:

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from spade_finance.cli import main
+from spade_finance.cli.boundary import Terminated
 from spade_finance.data import load_sectors
 from spade_finance.exceptions import InputError, LookAheadWarning
 from spade_finance.scenarios import ScenarioSet
@@ -239,6 +240,15 @@ def test_generate_describes_a_long_file_by_its_first_paths(
     assert code == 0
     assert "first 64 paths" in text
     assert ScenarioSet.load(tmp_path / "x.nc").n_paths == 200
+
+
+def test_help_states_the_limits_of_start_vol_and_max_minutes(run: Run) -> None:
+    for command, words in (
+        ("generate", "multiple of the long-run level from 0.2 to 5"),
+        ("train", "Labelling before and levelling after them"),
+    ):
+        text = " ".join(run(command, "--help")[1].replace("│", " ").split())
+        assert words in text
 
 
 def test_generate_passes_history_on(
@@ -511,6 +521,32 @@ def test_interrupted_training_keeps_its_state_and_says_how_to_go_on(
     assert run("train", returns_file, "--out", out, "--resume")[0] == 0
     assert double.calls[-2][1]["resume"] is True
     assert not (out / "state").exists()
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+@pytest.mark.parametrize("trained", [False, True])
+def test_stopping_while_levelling_says_how_to_go_on(
+    run: Run,
+    double: type[Generator],
+    returns_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: type[BaseException],
+    code: int,
+    trained: bool,
+) -> None:
+    whole = Generator.fit
+
+    def fit(self: Generator, *arguments: Any, **options: Any) -> Generator:
+        if trained:
+            whole(self, *arguments, **options)
+        raise stop
+
+    monkeypatch.setattr(Generator, "fit", fit)
+    found, _, err = run("train", returns_file, "--out", tmp_path / "m")
+    assert found == code
+    assert ("the same command with --resume continues" in err) == trained
+    assert err.splitlines()[-1] in ("error: interrupted", "error: terminated")
 
 
 def test_training_that_ran_out_of_time_is_usable_and_can_go_on(

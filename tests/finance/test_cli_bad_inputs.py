@@ -37,8 +37,13 @@ def refuse(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Refuse:
         seen = capsys.readouterr()
         assert code == 2, seen.err
         assert seen.err.startswith("error: ")
-        assert seen.err.count("\n") == 1
-        assert len(seen.err) < 600
+        line, *pointer = seen.err.splitlines()
+        assert seen.err.endswith("\n")
+        if pointer:  # only where a script is at fault: the script, and carets below
+            assert line.startswith("error: bad script at position ")
+            assert len(pointer) == 2
+            assert set(pointer[1]) == {" ", "^"}
+        assert len(line) < 600
         assert set(tmp_path.rglob("*")) == before, "something was left behind"
         return seen.err
 
@@ -142,6 +147,16 @@ def test_bad_scripts(refuse: Refuse, tmp_path: Path, model: Path, script: str, s
     )
     for word in says:
         assert word in said
+
+
+def test_carets_stand_below_the_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: Path
+) -> None:
+    script = ["--regimes", "bull:10,crash:5", "--paths", "5", "--out", str(tmp_path / "x.csv")]
+    assert main(["generate", "--model", str(model), *script]) == 2
+    error, shown, carets = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: bad script at position 9 ('crash')")
+    assert (shown, carets) == ("  bull:10,crash:5", "          ^^^^^")
 
 
 def test_a_flipped_byte_in_a_model(refuse: Refuse, tmp_path: Path, model: Path) -> None:
@@ -274,6 +289,10 @@ def test_columns_that_are_not_the_models(refuse: Refuse, tmp_path: Path, model: 
     frame().to_csv(tmp_path / "r.csv")
     said = refuse("evaluate", "--model", model, "--real", tmp_path / "r.csv", "--out", tmp_path / "r.html")
     assert "'A'" in said
+    assert "Energy" in said
+    script = ["--regimes", "bull:5", "--paths", 2, "--out", tmp_path / "x.csv"]
+    said = refuse("generate", "--model", model, "--history", tmp_path / "r.csv", *script)
+    assert "history has ['A', 'B', 'C'] that the model does not know" in said
     assert "Energy" in said
 
 

@@ -237,6 +237,27 @@ def test_a_few_new_days_can_be_labelled(fitted, market, method: str, rows: int) 
         fitted[method].filter(market[0].iloc[:1])
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_other_columns_than_those_fitted_to_are_refused(fitted, market, method: str) -> None:
+    returns = market[0]
+    names = list(returns.columns)
+    again = from_config(json.loads(json.dumps(fitted[method].to_config())))
+    for labeller in (fitted[method], again):
+        assert labeller.columns_ == tuple(names)
+        for label in (labeller.smooth, labeller.filter):
+            for other in (
+                returns.rename(columns={names[0]: "Coal"}),
+                returns[names[1:]],
+                returns.assign(Coal=2 * returns[names[0]]),
+            ):
+                with pytest.raises(InputError) as caught:
+                    label(other)
+                assert f"columns {', '.join(other.columns)} but" in str(caught.value)
+                assert f"fitted to {', '.join(names)}:" in str(caught.value)
+    shuffled = fitted[method].smooth(returns[names[::-1]])  # the market is their mean, in any order
+    assert np.array_equal(shuffled.codes, fitted[method].smooth(returns).codes)
+
+
 def test_random_state_may_be_a_generator_and_is_not_consumed(market) -> None:
     generator = np.random.default_rng(4)
     labeller = make_labeller("jump", n_regimes=3, random_state=generator)

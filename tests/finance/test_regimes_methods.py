@@ -232,10 +232,10 @@ def test_rules_keep_a_deep_drawdown_at_least_bear_until_half_of_it_is_made_good(
     """A quiet slide of 20 %, then a quiet recovery: volatility alone would call all of it calm."""
     quiet, rng = np.zeros(900), np.random.default_rng(1)
     quiet[300:400], quiet[500:560] = -0.002, 0.002
-    returns = pd.DataFrame(
-        {"A": np.expm1(quiet + 0.002 * rng.standard_normal(900))}, index=business_days(900)
-    )
-    labeller = make_labeller("rules", n_regimes=3).fit(switching_returns()[0])
+    known = switching_returns()[0]
+    market = np.expm1(quiet + 0.002 * rng.standard_normal(900))
+    returns = pd.DataFrame(dict.fromkeys(known.columns, market), index=business_days(900))
+    labeller = make_labeller("rules", n_regimes=3).fit(known)
     labels = labeller.filter(returns).labels
     depth = drawdown(market_log_returns(returns))
     begun = int(np.argmax(depth > 0.15))

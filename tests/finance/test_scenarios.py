@@ -92,6 +92,24 @@ def test_portfolio_refuses_bad_weights(weights: Any, message: str) -> None:
         make().portfolio(weights)
 
 
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (0, "start=0 "),
+        (-1.5, r"start=-1\.5 "),
+        (float("nan"), "start=nan "),
+        ("100", "start='100' "),
+        (True, "start=bool "),
+        (pd.Series([100.0, 50.0]), "start=Series "),
+        (np.array([100.0, 50.0]), "start=ndarray "),
+    ],
+)
+def test_prices_start_from_one_positive_number(start: Any, said: str) -> None:
+    with pytest.raises(InputError, match=f"^{said}is no price: pass a positive number"):
+        make().prices(start)
+    assert float(make().prices(np.float32(50)).mean()) == pytest.approx(float(make().prices(50).mean()))
+
+
 def test_conversion_does_not_depend_on_how_many_paths_are_converted() -> None:
     many = make(2000, 50)
     for start, stop in ((0, 1), (7, 30), (1999, 2000)):
