@@ -56,7 +56,7 @@ def generate(
         Parameter(
             metavar="LEVEL",
             help="Volatility that the paths start from: long-run, last (where the history ended) or a "
-            "multiple of the long-run level, such as 1.5.",
+            "multiple of the long-run level from 0.2 to 5, such as 1.5.",
         ),
     ] = "long-run",
     extrapolate: Annotated[

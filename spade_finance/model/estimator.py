@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from spade_finance.model.config import GeneratorConfig, preset
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from spade_core.trainer import Tick
     from spade_finance.model.labelled import TypicalVolatility
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from spade_finance.model.sampling import Sampler
     from spade_finance.model.start import StartStatistics
     from spade_finance.model.state import ModelHistory
+    from spade_finance.model.tilt import TiltedScenarios
     from spade_finance.regimes import RegimeLabels, RegimeTimeline, Script
     from spade_finance.regimes.base import BaseRegimes
     from spade_finance.regimes.path_timelines import PathTimelines
@@ -257,6 +259,61 @@ class ScenarioGenerator:
             extrapolate=extrapolate,
         )  # fmt: skip
         return request.batches(progress=progress, workers=workers)
+
+    def sample_tilted(
+        self,
+        script: str | Script | RegimeTimeline | PathTimelines,
+        n_paths: int = 1000,
+        random_state: int | np.random.Generator = 0,
+        *,
+        shift: float | Sequence[float] | NDArray[np.float64] = 0.0,
+        weights: Mapping[str, float] | Sequence[float] | None = None,
+        severity: Mapping[str, float] | Sequence[float] | None = None,
+        start: str | pd.Timestamp | None = None,
+        start_vol: str | float = "long-run",
+        history: pd.DataFrame | None = None,
+        extrapolate: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        workers: int | None = None,
+    ) -> TiltedScenarios:
+        """Draw paths pushed toward losses, with the weights that take the push out again.
+
+        Parameters
+        ----------
+        shift : float or (n_paths,) numbers
+            How far along the direction of loss, in standard deviations of the whole path's common factor; 0 gives
+            the paths of :meth:`sample`, byte for byte. See :mod:`spade_finance.model.tilt`.
+        weights : mapping of sector to weight, or S numbers, optional
+            Portfolio whose loss sets the direction; default the equal-weight market.
+        severity : mapping of regime to severity, or K numbers, optional
+            Severity of the days that a path draws; default 1.
+        script, n_paths, random_state, start, start_vol, history, extrapolate, progress, workers
+            As in :meth:`sample`.
+
+        Returns
+        -------
+        TiltedScenarios
+            ``scenarios``; ``log_weights`` (n_paths,), the log likelihood ratio nominal over tilted.
+
+        Raises
+        ------
+        InputError
+            What :meth:`sample` refuses; a shift, weights or severities that cannot be used.
+        """
+        from spade_finance.model.request import SampleRequest
+        from spade_finance.model.tilt import TiltedScenarios, tilted_request
+        from spade_finance.scenarios import ScenarioSet
+
+        self._check_fitted()
+        request = SampleRequest.make(
+            self, script, n_paths, random_state, start=start, start_vol=start_vol, history=history,
+            extrapolate=extrapolate,
+        )  # fmt: skip
+        request = tilted_request(request, shift, weights, severity, extrapolate)
+        tilt = request.tilt
+        assert tilt is not None
+        scenarios = ScenarioSet.concat(list(request.batches(progress=progress, workers=workers)))
+        return TiltedScenarios(scenarios, tilt.log_weights, tilt.score, tilt.shift)
 
     # -- labels ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from spade_finance.model.estimator import ScenarioGenerator
     from spade_finance.model.network import Conditions
+    from spade_finance.model.tilt import Tilt
     from spade_finance.regimes.script_ast import Script
     from spade_finance.scenarios import ScenarioSet
 
@@ -47,6 +48,9 @@ class SampleRequest:
     dates: pd.DatetimeIndex | None
     n_days: int
     provenance: dict[str, Any]
+    tilt: Tilt | None = None
+    severities: NDArray[np.float64] | None = None
+    """(K,) severity of drawn days by regime; None is 1."""
 
     @classmethod
     def make(
@@ -75,6 +79,8 @@ class SampleRequest:
             raise InputError(f"n_paths={n_paths!r} must be a whole number from 1 to {MAX_PATHS}.")
         seed = _seed(random_state)
         regimes, sectors = model.regimes_, model.sectors_
+        if history is not None:
+            _check_history(history, sectors)
         fixed: RegimeTimeline | None = None
         parsed: Script | None = None
         given: PathTimelines | None = None
@@ -128,6 +134,7 @@ class SampleRequest:
         from spade_finance.scenarios import ScenarioSet
 
         sampler, size = self.model.sampler_, self.model.config_.chunk_paths
+        sampler.patterns_at(self.severities)  # before the threads start
         n_chunks = -(-self.n_paths // size)
         job = self._fixed_job(sampler) if self.fixed is not None else self._drawn_job(sampler)
         returns: list[NDArray[np.float32]] = []
@@ -159,7 +166,10 @@ class SampleRequest:
             _pad(timeline.sector_severity, pad, 1)[None],
         )  # fmt: skip
         codes = timeline.codes.astype(np.int8)
-        return lambda chunk: (sampler.chunk(self.seed, chunk, weights, conditions, self.start), codes)
+        return lambda chunk: (
+            sampler.chunk(self.seed, chunk, weights, conditions, self.start, self.tilt),
+            codes,
+        )
 
     def _drawn_job(self, sampler: Any) -> Callable[[int], tuple[NDArray[np.float32], NDArray[np.int8]]]:
         size = self.model.config_.chunk_paths
@@ -167,7 +177,8 @@ class SampleRequest:
         def job(chunk: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
             timelines = self._timelines(chunk * size, size)
             weights, conditions = self._drawn_conditions(sampler, timelines)
-            return sampler.chunk(self.seed, chunk, weights, conditions, self.start), timelines.codes
+            returns = sampler.chunk(self.seed, chunk, weights, conditions, self.start, self.tilt)
+            return returns, timelines.codes
 
         return job
 
@@ -192,15 +203,20 @@ class SampleRequest:
             and bool((timelines.severity == 1).all())
             and bool(((timelines.weights == 0) | (timelines.weights == 1)).all())
         )
-        if plain and sampler.patterns.usable:
-            return weights, sampler.patterns.conditions(_pad(timelines.codes, pad, 1))
+        patterns = sampler.patterns_at(self.severities)
+        if plain and patterns.usable:
+            return weights, patterns.conditions(_pad(timelines.codes, pad, 1))
         n = len(weights)
+        severity = np.repeat(_pad(timelines.severity, pad, 0)[None], n, axis=0)
+        if self.severities is not None:
+            drawn = np.broadcast_to(_pad(timelines.drawn, pad), severity.shape)
+            severity = np.where(drawn, self.severities[_pad(timelines.codes, pad, 1)], severity)
 
         def shared(x: NDArray[np.floating], axis: int) -> NDArray[np.floating]:
             return np.repeat(_pad(x, pad, axis)[None], n, axis=0)
 
         return weights, sampler.condition(
-            weights, shared(timelines.severity, 0), shared(timelines.sector_weights, 1),
+            weights, severity, shared(timelines.sector_weights, 1),
             shared(timelines.sector_severity, 1),
         )  # fmt: skip
 
@@ -223,6 +239,17 @@ def _seed(random_state: Any) -> int:
             f"random_state={random_state!r} must be a whole number from 0 to 2**64 - 1, or a Generator."
         )
     return int(random_state)
+
+
+def _check_history(history: Any, sectors: tuple[str, ...]) -> None:
+    """Refuse a history of something else also where the script does not look back on it."""
+    import pandas as pd
+
+    from spade_finance.model.estimator import check_sectors
+
+    if not isinstance(history, pd.DataFrame):
+        raise InputError(f"history is {type(history).__name__}: pass a DataFrame of simple returns.")
+    check_sectors([str(c) for c in history.columns], sectors, "history")
 
 
 def _check_known(

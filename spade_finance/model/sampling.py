@@ -13,11 +13,12 @@ they are kept from chunk to chunk.
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,8 +36,13 @@ from spade_finance.model.slow import n_shocks, simulate_slow
 from spade_finance.model.start import StartStatistics
 from spade_finance.windows import MAP_CONTEXT_DAYS
 
+if TYPE_CHECKING:
+    from spade_finance.model.tilt import Tilt
+
 DAY_MULTIPLE = 32
 """Horizons are padded to a multiple of this; the surplus days are dropped."""
+MOST_LEVELS = 8
+"""Tables of modulations kept for severities other than 1."""
 POOL_CHAINS, POOL_DAYS = 512, 500
 """Resting states of the bank: so many independent chains run for so many days."""
 
@@ -61,6 +67,19 @@ class Sampler:
         self.log_levels = np.log(start.market_volatility)
         self._resting: NDArray[np.float32] | None = None
         self.patterns = PatternCache(self)
+        self._levelled: OrderedDict[bytes, PatternCache] = OrderedDict()
+
+    def patterns_at(self, severities: NDArray[np.float64] | None) -> PatternCache:
+        """The looked-up modulations for these severities (K,) by regime; the last few are kept."""
+        if severities is None:
+            return self.patterns
+        key = severities.tobytes()
+        if key not in self._levelled:
+            self._levelled[key] = PatternCache(self, severities)
+        self._levelled.move_to_end(key)
+        while len(self._levelled) > MOST_LEVELS:
+            self._levelled.popitem(last=False)
+        return self._levelled[key]
 
     # -- conditions -----------------------------------------------------------------------------------------------
 
@@ -110,12 +129,15 @@ class Sampler:
         weights: NDArray[np.floating],
         conditions: Conditions,
         start: StartVolatility,
+        tilt: Tilt | None = None,
     ) -> NDArray[np.float32]:
         """Log returns (chunk_paths, T, S) of one chunk; ``weights`` (m, T, K) as in its conditions."""
         size, n_days = self.config.chunk_paths, weights.shape[1]
         paths = range(chunk * size, (chunk + 1) * size)
         n_sectors, rank = self.network.n_sectors, self.network.rank
         z = noise_.draw(seed, paths, n_days, n_sectors, rank)
+        if tilt is not None:
+            z = tilt.apply(z, paths, weights)
         slow, bank = self._states(seed, paths, n_days, start)
         scale = noise_.heavy_tail(z.mixing, weights, self.start.innovations.nu)
         with torch.inference_mode():

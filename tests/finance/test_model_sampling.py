@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,6 +37,21 @@ def test_drawn_timelines_and_their_paths_are_the_same_for_any_number_of_paths(ti
     assert np.array_equal(many.codes[:5], few.codes)
     assert many.log_array[:5].tobytes() == few.log_array.tobytes()
     assert len({row.tobytes() for row in many.codes}) > 50
+
+
+def test_a_deep_copy_draws_the_same_paths_and_stands_alone(tiny_model: Model) -> None:
+    paths = tiny_model.sample("markov:40", 70, 1)
+    twin = copy.deepcopy(tiny_model)
+    assert twin.hash_ == tiny_model.hash_
+    patterns, twins = tiny_model.sampler_.patterns, twin.sampler_.patterns
+    assert twins.sampler is twin.sampler_  # looks up in its own network, not in the original's
+    assert np.array_equal(patterns._keys, twins._keys)
+    assert twin.sample("markov:40", 70, 1) == paths
+    known = patterns._keys.copy()
+    later = twin.sample("markov:150", 130, 991)
+    assert np.array_equal(patterns._keys, known)
+    assert len(twins._keys) > len(known)
+    assert later == tiny_model.sample("markov:150", 130, 991)
 
 
 @pytest.mark.parametrize(("one", "other"), [
@@ -138,6 +155,8 @@ def test_one_day_to_forty_years_without_drift(tiny_model: Model) -> None:
     ({"script": "bull:5;Coal[0]=crisis:2"}, "Coal"),
     ({"script": "crisis*9:5"}, "outside the trained range"),
     ({"history": COAL, "script": "now:5"}, "Coal"),
+    ({"history": COAL}, "Coal"),  # also where the script does not look back
+    ({"history": "returns.csv"}, "history is str: pass a DataFrame"),
 ])  # fmt: skip
 def test_bad_requests_are_named(tiny_model: Model, arguments: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
