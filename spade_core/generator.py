@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from spade_core.blocks import BlockModulations, SPADEResBlk, leaky
+from spade_core.distributed import world_size
 from spade_core.nd import check_ndim, conv, resize_nearest, spatial_size, upsample_nearest
 from spade_core.norms import Norm
 
@@ -152,6 +153,7 @@ class SPADEGenerator(nn.Module):
         self.latent_size = tuple(latent_size) if latent_size is not None else (_LATENT_SIDE,) * ndim
         self.output_size = None if output_size is None else tuple(output_size)
         self._needs_many_positions = norm == "instance"
+        self._needs_many_values = norm in ("batch", "sync_batch")
 
         width = self.stages[0].fin
         self.fc: nn.Module
@@ -234,18 +236,54 @@ class SPADEGenerator(nn.Module):
         ValueError
             The map's size does not fit the doublings, or noise is given to a network that takes none.
         """
-        grid = self.latent_grid(self.output_size or spatial_size(segmap))
+        return self.trunk(self.start(segmap, z, generator=generator), segmap, modulations=modulations)
+
+    def start(
+        self,
+        segmap: Tensor,
+        z: Tensor | None = None,
+        *,
+        grid: Sequence[int] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Compute the coarse features that the trunk begins with: ``(B, 16 ngf, *grid)``; see :meth:`forward`.
+
+        ``grid`` is the coarse grid where the map's size does not say it (a map already resized to it).
+        """
+        if grid is None:
+            grid = self.latent_grid(self.output_size or spatial_size(segmap))
         if self.first == "map":
             if z is not None:
                 raise ValueError(
                     "z was given, but first='map' takes no noise: leave it out, or build with first='noise'"
                 )
-            x = self.fc(resize_nearest(segmap, grid))  # (B, 16 ngf, *grid)
-        else:
-            if z is None:
-                z = self.sample_noise(segmap.shape[0], segmap, generator)
-            x = self.fc(z).view(z.shape[0], self.stages[0].fin, *self.latent_size)
-            x = resize_nearest(x, grid)
+            return self.fc(resize_nearest(segmap, grid))
+        if z is None:
+            z = self.sample_noise(segmap.shape[0], segmap, generator)
+        x: Tensor = self.fc(z).view(z.shape[0], self.stages[0].fin, *self.latent_size)
+        return resize_nearest(x, grid)
+
+    def trunk(
+        self,
+        x: Tensor,
+        segmap: Tensor,
+        *,
+        modulations: Mapping[str, BlockModulations] | None = None,
+    ) -> Tensor:
+        """Turn coarse features ``(B, 16 ngf, *grid)`` into the output, under the map or its modulations.
+
+        Raises
+        ------
+        ValueError
+            In training, a batch norm would see a single value a channel.
+        """
+        values = x.numel() // x.shape[1]
+        if self.training and self._needs_many_values and values * world_size() == 1:
+            raise ValueError(
+                f"a batch of {x.shape[0]} with a coarse grid of {' x '.join(map(str, x.shape[2:]))} gives batch "
+                "norm one value a channel to train on: pass a batch of 2 or more, a larger map, or fewer "
+                "doublings (evaluation has no such limit)"
+            )
         for stage in self.stages:
             if stage.double:
                 x = upsample_nearest(x)

@@ -40,7 +40,7 @@ def init_weights(module: nn.Module, kind: str = "xavier", gain: float = 0.02) ->
     if kind not in INITS:
         raise ValueError(f"init={kind!r} is unknown: choose one of {', '.join(INITS)} or none")
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
             weight = getattr(layer, "weight_orig", None)  # spectral norm keeps the trained weight here
             INITS[kind](layer.weight if weight is None else weight, gain)
         elif isinstance(layer, _BatchNorm) and layer.affine:

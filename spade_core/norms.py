@@ -74,6 +74,8 @@ class SyncBatchNorm(nn.SyncBatchNorm):
 
     def _forward_anywhere(self, x: Tensor) -> Tensor:
         dims = [0, *range(2, x.dim())]
+        given = x.dtype
+        x = x.float() if given in (torch.bfloat16, torch.float16) else x  # sums need more digits
         count = torch.full((1,), x.numel() / x.shape[1], dtype=x.dtype, device=x.device)
         sums = all_reduce_sum(torch.cat([x.sum(dims), x.square().sum(dims), count]))
         channels, n = x.shape[1], sums[-1]
@@ -88,7 +90,8 @@ class SyncBatchNorm(nn.SyncBatchNorm):
                     self.num_batches_tracked.add_(1)
         shape = (1, channels) + (1,) * (x.dim() - 2)
         y = (x - mean.view(shape)) * torch.rsqrt(var + self.eps).view(shape)
-        return y if self.weight is None else y * self.weight.view(shape) + self.bias.view(shape)
+        y = y if self.weight is None else y * self.weight.view(shape) + self.bias.view(shape)
+        return y.to(given)
 
 
 def _group(channels: int, ndim: int, affine: bool) -> nn.Module:

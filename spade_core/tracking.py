@@ -79,6 +79,12 @@ class TensorBoardTracker:
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
+    def image(self, name: str, pixels: Any, step: int) -> None:
+        """Add a picture, ``(H, W, 3)`` 8-bit."""
+        if self._writer is None:
+            self.rewind(step)
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
+
     def rewind(self, step: int) -> None:
         """Reopen so that TensorBoard hides what was logged after ``step``."""
         self.close()

@@ -60,8 +60,9 @@ class GeneratorConfig:
     ema_halflife_steps: float = 50.0
     own_label_dropout: float = 0.5
     """Share of (window, sector) pairs trained without their own label, so that "with the market" has a meaning."""
-    severity_dropout: float = 0.5
-    """Share of windows trained as the typical episode, their intensity left to the slow states."""
+    severity_dropout: float = 0.0
+    """Share of windows trained as the typical episode, their intensity left to the slow states. Then "typical" also
+    means "not said", and the trunk learns that long crises, of which history has one, are violent ones."""
     validate_every: int = 100
     """Steps between validation measurements (0: never)."""
     validation_share: float = 0.1
