@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +28,8 @@ Examples:
   spade-finance stress --scenario gfc --portfolio weights.csv --out gfc
   spade-finance stress --scenario "bull:60,crisis*1.1:40,bear:60" \\
       --portfolio a.csv --portfolio b.csv --rebalance none --out own
+  spade-finance stress --scenario severely_adverse --out views \\
+      --view "return(market, 189) = -45%" --view "volatility(Energy) >= 60%"
   spade-finance stress --rerun gfc/report.json --out again
 
 weights.csv has the columns asset,weight (decimal; negative is short; a row
@@ -84,6 +84,17 @@ def stress(
         float,
         Parameter(metavar="SHARE", help="Loss that the reverse stress test looks for: 0.2 is 20 percent."),
     ] = 0.2,
+    reverse_horizon: Annotated[
+        int, Parameter(metavar="DAYS", help="Trading days over which it looks for that loss, 5 or more.")
+    ] = 63,
+    view: Annotated[
+        list[str] | None,
+        Parameter(
+            metavar="VIEW",
+            negative="",
+            help="What shall hold of the paths, quoted; they are reweighted so that it does. Repeatable.",
+        ),
+    ] = None,
     liquidity: Annotated[
         Path | None,
         Parameter(metavar="FILE", help="Liquidity horizons, CSV asset,days (10, 20, 40, 60 or 120)."),
@@ -118,11 +129,12 @@ def stress(
     likely such losses are (reverse stress), and what the next quarter looks
     like from today. VaR and ES are positive losses, drawdowns negative.
     """
+    from spade_finance.cli.stress_show import list_scenarios, show
     from spade_finance.exceptions import InputError
     from spade_finance.stress.library import load_library
 
     if list_:
-        _list(load_library(*(library or [])), json)
+        list_scenarios(load_library(*(library or [])), json)
         return
     if (scenario is None) == (rerun is None):
         raise InputError("stress needs one of --scenario NAME|SCRIPT, --rerun report.json and --list")
@@ -137,29 +149,33 @@ def stress(
         assert scenario is not None
         report = _fresh(
             model or "default", scenario, portfolio, rebalance, paths, seed, history, kind, start_vol, extrapolate,
-            loss, liquidity, library, skip,
+            loss, reverse_horizon, view, liquidity, library, skip,
         )  # fmt: skip
     written = _write(report, out, pdf="pdf" not in (skip or []))
-    _show(report, json, written)
+    show(report, json, written)
 
 
 def _fresh(
     model: str, scenario: str, portfolio: Any, rebalance: Any, paths: int, seed: int, history: Path | None, kind: Any,
-    start_vol: str, extrapolate: bool, loss: float, liquidity: Path | None, library: Any, skip: Any,
+    start_vol: str, extrapolate: bool, loss: float, reverse_horizon: int, view: list[str] | None,
+    liquidity: Path | None, library: Any, skip: Any,
 ) -> StressReport:  # fmt: skip
     check_paths(paths)
     check_seed(seed)
     volatility = start_volatility(start_vol)
+    from spade_finance.cli.stress_show import bars
     from spade_finance.stress import find_scenario, load_library, read_portfolio, run_stress
     from spade_finance.stress.liquidity import read_liquidity
     from spade_finance.stress.run import PARTS
+    from spade_finance.stress.view_syntax import view_texts
 
+    views = view_texts(view)
     chosen = find_scenario(scenario, load_library(*(library or [])))
     books = [read_portfolio(path, rebalance) for path in portfolio or []]
     horizons = read_liquidity(liquidity) if liquidity is not None else None
     past = read_table(history, kind)
     generator = load_model(model)
-    with _bars() as tell:
+    with bars() as tell:
         report = run_stress(
             generator,
             chosen,
@@ -172,6 +188,8 @@ def _fresh(
             start_vol=volatility,
             extrapolate=extrapolate,
             reverse_loss=loss,
+            reverse_horizon=reverse_horizon,
+            views=views,
             parts=[part for part in PARTS if part not in (skip or [])],
             progress=tell,
         )
@@ -180,6 +198,7 @@ def _fresh(
 
 
 def _again(rerun: Path, model: str | None, given: Any, history: Path | None) -> StressReport:
+    from spade_finance.cli.stress_show import bars
     from spade_finance.exceptions import InputError
     from spade_finance.stress import Portfolio, Scenario, run_stress
     from spade_finance.stress.lineage import check_history, check_model, read_options
@@ -194,7 +213,7 @@ def _again(rerun: Path, model: str | None, given: Any, history: Path | None) -> 
             raise InputError(f"--rerun {rerun}: the report used returns of its own: pass them with --history")
         given = read_table(Path(told["history"]), str(told.get("kind", "simple")))
     check_history(given, provenance)
-    with _bars() as tell:
+    with bars() as tell:
         report = run_stress(
             generator,
             Scenario.from_dict(told["scenario"]),
@@ -206,6 +225,8 @@ def _again(rerun: Path, model: str | None, given: Any, history: Path | None) -> 
             start_vol=told.get("start_vol", "long-run"),
             extrapolate=bool(told.get("extrapolate", False)),
             reverse_loss=float(told.get("reverse_loss", 0.2)),
+            reverse_horizon=int(told.get("reverse_horizon", 63)),
+            views=told.get("views"),
             parts=told["parts"],
             progress=tell,
         )
@@ -228,75 +249,3 @@ def _write(report: StressReport, out: Path, *, pdf: bool) -> list[Path]:
         made = write_pdf(out / "report.html", out / "report.pdf")
         written += [out / "report.pdf"] if made else []
     return written
-
-
-def _show(report: StressReport, json: bool, written: list[Path]) -> None:
-    from spade_finance.cli.console import note, print_frame, print_json, say
-    from spade_finance.stress.summary import contribution_summary, regime_summary, summary
-
-    if json:
-        print_json(report.to_dict())
-        note(f"written: {', '.join(map(str, written))}")
-        return
-    for portfolio in report.portfolios:
-        print_frame(
-            summary(report, portfolio.name),
-            title=f"{report.scenario.title}: {report.n_paths:,} paths of {report.n_days:,} days",
-            caption=f"{portfolio}\n± one standard error, clustered by path. VaR and ES: positive losses.",
-        )
-        say()
-        by_regime = regime_summary(report, portfolio.name)
-        if len(by_regime):
-            print_frame(by_regime, title="By regime", text=("regime", "source"))
-            say()
-        if len(report.sectors) > 1:
-            print_frame(
-                contribution_summary(report, portfolio.name),
-                title="By sector",
-                caption="Sectors add up to the portfolio.",
-            )
-            say()
-    for part in (report.reverse, report.nowcast):
-        if part is not None:
-            say(part.headline)
-    for remark in report.notes:
-        say(f"note: {remark}")
-    note(f"written: {', '.join(map(str, written))}")
-
-
-def _list(library: dict[str, Any], json: bool) -> None:
-    from spade_finance.cli.console import console, print_json
-
-    if json:
-        print_json({"schema": 1, "scenarios": [s.to_dict() for s in library.values()]})
-        return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("scenario", no_wrap=True)
-    table.add_column("what it is", overflow="fold")
-    for s in library.values():
-        about = Text.assemble(
-            (s.title, "bold"), "\n", s.narrative, "\n" if s.narrative else "", (s.script, "dim")
-        )
-        table.add_row(s.name, about, end_section=True)
-    console().print(table)
-
-
-@contextmanager
-def _bars() -> Iterator[Any]:
-    """A progress bar for each part of the work, as it comes."""
-    from spade_finance.cli.console import progress
-
-    with progress(1, "model and history") as (bar, first):
-        tasks = {"": first}
-
-        def tell(what: str, done: int, total: int) -> None:
-            bar.update(first, completed=1, visible=False)
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total, state="")
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield tell

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from spade_finance.stress.lineage import data_hash
 from spade_finance.stress.numbers import Drawn, Gatherer, check_size, contributions_of, drawn_rows
 from spade_finance.stress.spillover import Spillover, spillover
 from spade_finance.stress.tables import Row, Writer
+
+if TYPE_CHECKING:
+    from spade_finance.stress.views import PooledScenarios
 
 DIAL_PATHS, PAIR_PATHS, SPILLOVER_PATHS = 1000, 2000, 600
 """At most so many paths for the smaller parts; fewer when the report has fewer."""
@@ -42,6 +45,8 @@ class Beside:
         sampling: Mapping[str, Any],
         parts: tuple[str, ...],
         tell: Callable[[str, int, int], None],
+        *,
+        keep_all: bool = False,
     ) -> None:
         self.model, self.scenario, self.plan = model, scenario, plan
         self.n_paths, self.seed, self.sampling, self.parts, self.tell = (
@@ -59,6 +64,7 @@ class Beside:
         self.timeline = self._timeline()
         self.history = self._history()
         self.kept: list[Any] = []
+        self.room = n_paths if keep_all else min(SPILLOVER_PATHS, n_paths)
 
     # -- the scenario
 
@@ -67,7 +73,7 @@ class Beside:
         bootstrap = self._bootstrap()
         gather, other = Gatherer(self.plan), Gatherer(self.plan)
         provenance: dict[str, Any] = {}
-        room = min(SPILLOVER_PATHS, self.n_paths)
+        room = self.room
         done = 0
         self.tell("paths", 0, self.n_paths)
         for number, batch in enumerate(
@@ -132,6 +138,19 @@ class Beside:
         self.tell("history", 1, 1)
         return rows, splits
 
+    def pooled(self, views: Sequence[str]) -> PooledScenarios | None:
+        """The model's paths reweighted so that views hold; none without views."""
+        if not views:
+            return None
+        from spade_finance.scenarios import ScenarioSet
+        from spade_finance.stress.views import entropy_pooling
+
+        self.tell("views", 0, 1)
+        self.kept = [ScenarioSet.concat(self.kept)]
+        found = entropy_pooling(self.kept[0], list(views), self.plan.portfolios[0])
+        self.tell("views", 1, 1)
+        return found
+
     # -- the smaller parts
 
     def dial(self, drawn: Drawn) -> SeverityDial | None:
@@ -173,7 +192,9 @@ class Beside:
         from spade_finance.scenarios import ScenarioSet
 
         self.tell("spill-over", 0, 1)
-        scenarios = ScenarioSet.concat(self.kept)
+        scenarios = self.kept[0] if len(self.kept) == 1 else ScenarioSet.concat(self.kept)
+        if scenarios.n_paths > SPILLOVER_PATHS:
+            scenarios = scenarios.subset(slice(0, SPILLOVER_PATHS))
         without = None
         if self.timeline is not None and self.timeline.has_override.any():
             without = self.model.sample(
@@ -183,8 +204,8 @@ class Beside:
         self.tell("spill-over", 1, 1)
         return found
 
-    def reverse(self, loss: float) -> Any:
-        """Likeliest ways for the first portfolio to lose so much."""
+    def reverse(self, loss: float, horizon: int) -> Any:
+        """Likeliest ways for the first portfolio to lose so much over so many days."""
         if "reverse" not in self.parts:
             return None
         if not hasattr(self.model, "sample_tilted"):
@@ -193,7 +214,7 @@ class Beside:
         from spade_finance.stress.reverse import reverse_stress
 
         return reverse_stress(
-            self.model, loss, portfolio=self.plan.portfolios[0], random_state=self.seed,
+            self.model, loss, portfolio=self.plan.portfolios[0], horizon=horizon, random_state=self.seed,
             n_paths=int(np.clip(self.n_paths, *REVERSE_PATHS)),
             history=self.given_history, progress=lambda done, total: self.tell("reverse stress", done, total),
         )  # fmt: skip

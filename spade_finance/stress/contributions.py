@@ -18,6 +18,7 @@ import numpy as np
 
 from spade_finance.stress.engine import Book
 from spade_finance.stress.measures import Estimate, Sample, path_mean
+from spade_finance.stress.sums import dot
 
 LEVEL = 0.975
 COLUMNS = ("portfolio", "source", "kind", "level", "regime", "sector", "value", "std_error")
@@ -42,7 +43,7 @@ def contribution_rows(
         return
     weights = sample.es_weights(LEVEL)
     for a, sector in enumerate(sectors):
-        value = 0.0 - float(weights @ total[:, a])
+        value = 0.0 - float(dot(weights, total[:, a]))
         # sum of u_i (c_i - c) over paths: a weighted mean's linearisation
         error = float(np.sqrt((weights**2 * (-total[:, a] - value) ** 2).sum()))
         yield head | _row("es", LEVEL, None, sector, Estimate(value, error if n > 1 else float("nan")))

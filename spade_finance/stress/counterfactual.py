@@ -25,6 +25,7 @@ from spade_finance.exceptions import InputError
 from spade_finance.stress.engine import Plan
 from spade_finance.stress.measures import path_mean
 from spade_finance.stress.portfolio import Portfolio, as_portfolios
+from spade_finance.stress.sums import dot
 
 Vector = NDArray[np.float64]
 
@@ -116,7 +117,8 @@ def counterfactual(
         end, loose = delta[:, -1], a[:, -1] - apart[:, -1]
         effect = path_mean(end)
         ratio, ratio_error = _variance_ratio(loose, end)
-        spread = np.std(a[:, -1]) * np.std(b[:, -1])
+        x, y = (v[:, -1] - v[:, -1].mean() for v in (a, b))
+        spread = float(np.sqrt(dot(x, x) * dot(y, y)))
         rows.append(
             {
                 "portfolio": book.name,
@@ -127,7 +129,7 @@ def counterfactual(
                 "std_error_independent": path_mean(loose).std_error,
                 "variance_ratio": ratio,
                 "variance_ratio_se": ratio_error,
-                "correlation": float(np.corrcoef(a[:, -1], b[:, -1])[0, 1]) if spread > 0 else float("nan"),
+                "correlation": float(dot(x, y)) / spread if spread > 0 else float("nan"),
             }
         )
         low, high = np.quantile(delta, [0.05, 0.95], axis=0)

@@ -3,9 +3,12 @@ r"""The severity dial and its calibration: what a severity does to volatility, c
 
 For a grid of severities over the trained range (and, flagged, beyond it) the model is sampled under one regime
 with the same seed throughout, so that neighbouring points share their noise and their difference has a small
-error. A step is *monotone* unless volatility falls by more than two of its paired standard errors. Real
+error. A step is *monotone* unless it goes the wrong way by more than two of its paired standard errors. Real
 episodes of the regime are the check: at the severity that each of them had, the dial should give the
 volatility that it had.
+
+Figures of a single day cannot see the drift, which decides what a quarter loses; so the dial also shows the mean
+return over its horizon, which must not rise with severity, and the probability of losing a fifth.
 """
 
 from __future__ import annotations
@@ -18,16 +21,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spade_finance.evaluate.errors import jackknife_groups, jackknife_spread
+from spade_finance.evaluate.errors import jackknife_spread
 from spade_finance.stress.catalogue import YEAR
+from spade_finance.stress.dial_measure import (
+    DAILY,
+    LOSS,
+    RISES,
+    mean_correlation,
+    measure,
+    shortfall,
+    spread_of,
+)
 from spade_finance.stress.history import LabelledHistory
-from spade_finance.stress.measures import Sample
 from spade_finance.stress.portfolio import as_portfolios
+from spade_finance.stress.sums import gram
 
 Vector = NDArray[np.float64]
 
-N_DAYS = 60
-ES_LEVEL = 0.975
+N_DAYS = 63
 BEYOND = 1.25
 """The grid's outermost points, flagged: this factor below and above the trained range."""
 FEWEST_DAYS = 10
@@ -45,15 +56,16 @@ class SeverityDial:
     ----------
     regime : str
     table : DataFrame
-        One row a severity and portfolio: ``severity, portfolio, trained, volatility, volatility_se,
-        mean_correlation, mean_correlation_se, es_97_5, es_97_5_se``; annual volatility and one-day ES of the
-        portfolio, mean correlation of all sectors. ``portfolio`` "market" is the equal weight.
+        One row a severity and portfolio: ``severity, portfolio, trained, volatility, mean_correlation, es_97_5,
+        mean_return, prob_loss_20``, each with ``_se``; annual volatility and one-day ES of the portfolio, mean
+        correlation of all sectors, mean return and P(loss >= 20 %) at the end of ``n_days``. ``portfolio``
+        "market" is the equal weight.
     episodes : DataFrame
         Real episodes of the regime: ``start, end, days, severity, in_training, volatility,
         mean_correlation, es_97_5`` of the market, and ``dial_volatility, dial_mean_correlation``: the curve
         at their severity (NaN outside the grid).
     monotone : dict measure -> bool
-        Of the market over the trained range.
+        Of the market over the trained range: nothing falls, and ``mean_return`` does not rise.
     elasticity, elasticity_real : float
         Slope of log volatility on log severity, of the dial and over the real episodes (NaN with fewer than
         three); 1 is a volatility that grows in proportion.
@@ -86,6 +98,7 @@ class SeverityDial:
             "trained_range": list(self.trained),
             "n_paths": self.n_paths,
             "n_days": self.n_days,
+            "loss": LOSS,
         }
 
 
@@ -130,17 +143,17 @@ def severity_dial(
         scenarios = model.sample(
             f"{regime}*{level:.6g}:{n_days}", n_paths, seed, extrapolate=bool(level < low or level > high)
         )
-        values, left_out = _measure(scenarios.simple_array, weights)
+        values, left_out = measure(scenarios.simple_array, weights)
         errors.append(left_out)
-        spread = jackknife_spread(left_out.reshape(len(left_out), -1)).reshape(values.shape)
+        spread = spread_of(left_out, n_paths)
         trained = bool(low - 1e-9 <= level <= high + 1e-9)
         for name, value, error in zip(names, values, spread, strict=True):
-            figures = {c: float(v) for c, v in zip(_NAMES, value, strict=True)}
-            figures |= {f"{c}_se": float(v) for c, v in zip(_NAMES, error, strict=True)}
+            figures = {c: float(v) for c, v in zip(RISES, value, strict=True)}
+            figures |= {f"{c}_se": float(v) for c, v in zip(RISES, error, strict=True)}
             rows.append({"severity": float(level), "portfolio": name, "trained": trained} | figures)
     table = pd.DataFrame(rows)
     market = table[table["portfolio"] == "market"].reset_index(drop=True)
-    monotone = {name: _monotone(market, [e[:, 0, i] for e in errors], name) for i, name in enumerate(_NAMES)}
+    monotone = {name: _monotone(market, [e[:, 0, i] for e in errors], name) for i, name in enumerate(RISES)}
     inside = market[market["trained"]]
     real = _episodes(model, regime, history, market)
     return SeverityDial(
@@ -149,62 +162,14 @@ def severity_dial(
     )  # fmt: skip
 
 
-_NAMES = ("volatility", "mean_correlation", "es_97_5")
-
-
-def _measure(simple: NDArray[np.floating], weights: Vector) -> tuple[Vector, Vector]:
-    """Figures (P, 3) and their values without each group of paths (G, P, 3)."""
-    n, n_days, n_sectors = simple.shape
-    group, n_groups = jackknife_groups(np.arange(n))
-    x = np.asarray(simple, dtype=np.float64)
-    books = np.tensordot(x, weights, axes=(2, 1))  # (n, T, P)
-    count = np.bincount(group, minlength=n_groups) * float(n_days)
-    sums = np.zeros((n_groups, n_sectors))
-    cross = np.zeros((n_groups, n_sectors, n_sectors))
-    first, second = np.zeros((n_groups, len(weights))), np.zeros((n_groups, len(weights)))
-    for g in range(n_groups):
-        rows = x[group == g].reshape(-1, n_sectors)
-        sums[g], cross[g] = rows.sum(axis=0), rows.T @ rows
-        own = books[group == g].reshape(-1, len(weights))
-        first[g], second[g] = own.sum(axis=0), (own**2).sum(axis=0)
-
-    def moments(keep: NDArray[np.bool_]) -> tuple[Vector, float]:
-        m = count[keep].sum()
-        variance = second[keep].sum(axis=0) / m - (first[keep].sum(axis=0) / m) ** 2
-        mean = sums[keep].sum(axis=0) / m
-        covariance = cross[keep].sum(axis=0) / m - np.outer(mean, mean)
-        return np.sqrt(YEAR * variance), mean_correlation(covariance)
-
-    def figures(keep: NDArray[np.bool_]) -> Vector:
-        volatility, correlation = moments(keep)
-        losses = -books[keep[group]].reshape(-1, len(weights))
-        shortfall = [_shortfall(own) for own in losses.T]
-        return np.stack([volatility, np.full(len(weights), correlation), np.array(shortfall)], axis=1)
-
-    every = np.ones(n_groups, dtype=bool)
-    return figures(every), np.stack([figures(np.arange(n_groups) != g) for g in range(n_groups)])
-
-
-def _shortfall(losses: Vector) -> float:
-    return Sample(losses, np.zeros(len(losses), dtype=np.int8), 1).es(ES_LEVEL).value
-
-
-def mean_correlation(covariance: Vector) -> float:
-    """Mean of the correlations off the diagonal."""
-    scale = np.sqrt(np.diag(covariance))
-    if len(scale) < 2 or not (scale > 0).all():
-        return float("nan")
-    correlation = covariance / np.outer(scale, scale)
-    return float((correlation.sum() - len(scale)) / (len(scale) * (len(scale) - 1)))
-
-
 def _monotone(market: pd.DataFrame, left_out: list[Vector], name: str) -> bool:
-    """Whether no step over the trained range falls by more than two paired errors."""
+    """Whether no step over the trained range goes the wrong way by more than two paired errors."""
+    sign = 1.0 if RISES[name] else -1.0
     rows = np.flatnonzero(market["trained"].to_numpy())
     values = market[name].to_numpy()
     for a, b in itertools.pairwise(rows):
         paired = float(jackknife_spread((left_out[b] - left_out[a])[:, None])[0])
-        if values[b] - values[a] < -SIGMAS * paired:
+        if sign * (values[b] - values[a]) < -SIGMAS * paired:
             return False
     return True
 
@@ -217,7 +182,7 @@ def _episodes(model: Any, regime: str, history: LabelledHistory | None, market: 
         "days",
         "severity",
         "in_training",
-        *_NAMES,
+        *DAILY,
         "dial_volatility",
         "dial_mean_correlation",
     ]
@@ -241,8 +206,8 @@ def _episodes(model: Any, regime: str, history: LabelledHistory | None, market: 
                 "severity": float(severity),
                 "in_training": bool(last <= end),
                 "volatility": float(np.sqrt(YEAR) * own.std()),
-                "mean_correlation": mean_correlation(np.cov(part, rowvar=False)),
-                "es_97_5": _shortfall(-own),
+                "mean_correlation": mean_correlation(gram(part - part.mean(axis=0))),
+                "es_97_5": shortfall(-own),
             }
         )
     table = pd.DataFrame(rows, columns=columns)
@@ -255,4 +220,7 @@ def _episodes(model: Any, regime: str, history: LabelledHistory | None, market: 
 
 def _slope(severity: Any, volatility: Any) -> float:
     x, y = np.log(np.asarray(severity, dtype=float)), np.log(np.asarray(volatility, dtype=float))
-    return float(np.polyfit(x, y, 1)[0]) if len(x) >= 3 and np.ptp(x) > 0 else float("nan")
+    if len(x) < 3 or not np.ptp(x) > 0:
+        return float("nan")
+    apart = x - x.mean()
+    return float((apart * y).sum() / (apart**2).sum())

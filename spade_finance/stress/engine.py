@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from spade_finance.stress.liquidity import rungs, ten_day_shocks
 from spade_finance.stress.portfolio import Portfolio
+from spade_finance.stress.sums import weigh
 
 Vector = NDArray[np.float64]
 Cube = NDArray[np.floating]
@@ -102,7 +103,7 @@ class Plan:
             losses = {}
             if shocks is not None:
                 for rung, part in rungs(weights, self.liquidity).items():
-                    losses[rung] = np.asarray(-np.tensordot(shocks, part, axes=(1, 0)).T, dtype=np.float32)
+                    losses[rung] = np.asarray(-weigh(shocks, part).T, dtype=np.float32)
             books.append(Book(values, contributions, windows, losses))
         return books
 
@@ -140,7 +141,7 @@ def window_losses(days: Vector, weights: Vector, every: int | None, h: int) -> N
     """
     step = h if every is None else min(every, h)
     if step == 1:
-        return _daily_windows(np.tensordot(days, weights, axes=(1, 0)), h)
+        return _daily_windows(weigh(days, weights), h)
     n_windows = len(days) - h + 1
     value = np.ones((n_windows, days.shape[2]))
     growth: dict[int, Vector] = {}

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spade_finance.stress.sums import dot
+
 __all__ = ["Unreachable", "solve"]
 
 Array = NDArray[np.float64]
@@ -69,7 +71,7 @@ def solve(rows: Array, targets: Array, relations: Sequence[str]) -> Array:
                      options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-10})  # fmt: skip
     x = _polish(np.asarray(found.x), f, relations)
     p = _weights(x, f)
-    miss = f @ p
+    miss = dot(f, p)
     off = [
         abs(m) if r == "=" else max(0.0, m if r == "<=" else -m) for m, r in zip(miss, relations, strict=True)
     ]
@@ -78,18 +80,23 @@ def solve(rows: Array, targets: Array, relations: Sequence[str]) -> Array:
     return p
 
 
+def _mix(x: Array, f: Array) -> Array:
+    """x f, (n,)."""
+    return np.asarray((x[:, None] * f).sum(axis=0))
+
+
 def _weights(x: Array, f: Array) -> Array:
-    log = -x @ f
+    log = -_mix(x, f)
     p = np.exp(log - log.max())
     return np.asarray(p / p.sum())
 
 
 def _dual(x: Array, f: Array) -> tuple[float, Array]:
-    log = -x @ f
+    log = -_mix(x, f)
     top = log.max()
     p = np.exp(log - top)
     total = p.sum()
-    return float(top + np.log(total / f.shape[1])), np.asarray(-(f @ p) / total)
+    return float(top + np.log(total / f.shape[1])), np.asarray(-dot(f, p) / total)
 
 
 def _polish(x: Array, f: Array, relations: Sequence[str]) -> Array:
@@ -101,10 +108,10 @@ def _polish(x: Array, f: Array, relations: Sequence[str]) -> Array:
     value, _ = _dual(x, f)
     for _ in range(NEWTON_STEPS):
         p = _weights(x, f)
-        mean = own @ p
+        mean = dot(own, p)
         if np.abs(mean).max() < 1e-14:
             break
-        spread = (own * p) @ own.T - np.outer(mean, mean)
+        spread = np.stack([dot(own, p * row) for row in own]) - np.outer(mean, mean)
         step = np.linalg.lstsq(spread, mean, rcond=1e-12)[0]
         size = 1.0
         while size > 1e-6:

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spade_finance.stress.sums import dot
+
 __all__ = ["Estimate", "cell_estimate", "effective_size", "mixture_weights", "spread"]
 
 Array = NDArray[np.float64]
@@ -60,7 +62,7 @@ def mixture_weights(score: Array, shift: Array) -> Array:
     """
     shifts, counts = np.unique(shift, return_counts=True)
     ratio = np.exp(shifts * score[:, None] - 0.5 * shifts**2)  # tilted over nominal density, (n, components)
-    return np.asarray(1.0 / (ratio @ (counts / len(shift))))
+    return np.asarray(1.0 / dot(ratio, counts / len(shift)))
 
 
 def effective_size(weights: Array) -> float:

@@ -19,7 +19,7 @@ from spade_finance.exceptions import InputError
 __all__ = ["Scenario", "find_scenario", "load_library"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_FIELDS = ("title", "narrative", "script", "history", "against", "source")
+_FIELDS = ("title", "narrative", "script", "history", "against", "source", "views")
 _LOOKS_LIKE_A_SCRIPT = re.compile(r"[:;,]|\.\.|\.csv$", re.IGNORECASE)
 
 
@@ -34,6 +34,8 @@ class Scenario:
         Date ranges ``2008-09-01..2009-03-31`` of real episodes shown beside it.
     against : str
         Script of the counterfactual timeline; empty picks one.
+    views : tuple of str
+        What shall hold of its paths, by reweighting them (:mod:`.view_syntax`).
     """
 
     name: str
@@ -43,6 +45,7 @@ class Scenario:
     history: tuple[str, ...] = ()
     against: str = ""
     source: str = ""
+    views: tuple[str, ...] = ()
 
     @property
     def ranges(self) -> tuple[tuple[date, date], ...]:
@@ -51,12 +54,14 @@ class Scenario:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values from which :meth:`from_dict` builds the same scenario."""
-        return asdict(self) | {"history": list(self.history)}
+        return asdict(self) | {"history": list(self.history), "views": list(self.views)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Scenario:
         """Inverse of :meth:`to_dict`."""
-        return cls(**{**values, "history": tuple(values.get("history", ()))})
+        return cls(
+            **{**values, "history": tuple(values.get("history", ())), "views": tuple(values.get("views", ()))}
+        )
 
 
 def load_library(*files: str | os.PathLike[str]) -> dict[str, Scenario]:
@@ -146,6 +151,7 @@ def _scenario(name: str, table: Mapping[str, Any], where: str) -> Scenario:
         tuple(history) or _replayed(table["script"]),
         table.get("against", "").strip(),
         table.get("source", ""),
+        _views(table.get("views"), where),
     )
     _check(scenario, where)
     return scenario
@@ -164,6 +170,18 @@ def _check(scenario: Scenario, where: str) -> None:
             raise InputError(f"{where}: {error}") from None
     try:
         _ = scenario.ranges
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _views(values: Any, where: str) -> tuple[str, ...]:
+    """Texts of a scenario's views, given as texts or tables."""
+    if values is None:
+        return ()
+    from spade_finance.stress.view_syntax import as_views
+
+    try:
+        return tuple(map(str, as_views(values)))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

@@ -12,7 +12,13 @@ function :math:`\psi`, and its standard error follows from the clusters' sums of
 .. math:: \psi_{ES}(L) = q + \frac{(L - q)^+}{1 - \alpha} - ES
 
 and the VaR's error inverts that of the distribution function (Woodruff 1952),
-:math:`SE_q = \tfrac12 \{Q(\alpha + SE_F) - Q(\alpha - SE_F)\}`, so that no density is estimated.
+:math:`SE_q = \tfrac14 \{Q(\alpha + 2 SE_F) - Q(\alpha - 2 SE_F)\}`, so that no density is estimated. Two errors wide and
+quartered: a single error's width rests on too few order statistics.
+
+Where losses repeat (a bootstrap draws real days, a count of days is whole), that interval may hold few distinct
+values, one even, and says little. Then the error is the larger of two: half the way to the farther end of the
+interval, which covers it whole; and that of the quantile function drawn as a line through the middles of the
+neighbouring values' steps, which is what the data would say had they not been rounded to those values.
 
 VaR is the smallest loss that at least a share :math:`\alpha` of all losses do not exceed; ES is the mean of
 the worst :math:`1 - \alpha`, the loss at the border taken in part (Acerbi & Tasche 2002), so ES is coherent
@@ -33,6 +39,10 @@ ONE_PERCENT = 0.01
 FEWEST_IN_TAIL = 1.0
 """A quantile beyond the worst observation is not estimated."""
 SMALL, SORTED_SHARE = 2_000, 0.2
+WIDTH = 2.0
+"""Errors of the distribution function on either side from which a quantile's error is taken."""
+ENOUGH = 10
+"""Distinct losses below which that interval is no measure of a width."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +103,52 @@ class Sample:
         if not self._deep_enough(level):
             return NONE
         value = self.quantile(level)
-        # influence of F(q): which losses lie above q
-        start = self._first_above(value) - self.first
-        above = np.bincount(self.tail_cluster[start:], minlength=self.n_clusters)
-        share_above = float(above.sum()) / self.n
-        error = self._error(above / self.n - share_above * self._sizes / self.n)
+        # influence of F at the step's upper end, and where many losses tie at its lower end too
+        start, tied = (int(np.searchsorted(self.tail, value, side)) for side in ("right", "left"))
+        error = self._error_of_share(start)
+        if start - tied > 1:
+            error = max(error, self._error_of_share(tied))
         if not np.isfinite(error):
             return Estimate(value, float("nan"))
-        high, low = self.quantile(min(level + error, 1.0)), self.quantile(max(level - error, 0.0))
-        return Estimate(value, 0.5 * (high - low))
+        return Estimate(value, self._woodruff(level, value, error))
+
+    def _error_of_share(self, start: int) -> float:
+        """Standard error of the share of losses from a place of the tail on."""
+        above = np.bincount(self.tail_cluster[start:], minlength=self.n_clusters)
+        share = float(above.sum()) / self.n
+        return self._error(above / self.n - share * self._sizes / self.n)
+
+    def _woodruff(self, level: float, value: float, error: float) -> float:
+        """Standard error of a quantile from that of the distribution function."""
+        if not error > 0:
+            return 0.0
+        top, bottom = min(level + WIDTH * error, 1.0), max(level - WIDTH * error, 0.0)
+        high, low = self.quantile(top), self.quantile(bottom)
+        spread = error * (high - low) / (top - bottom)  # an end beyond the data is left out
+        if self._many_between(low, high):
+            return spread
+        return max((high - value) / WIDTH, (value - low) / WIDTH, error * self._slope(value), spread)
+
+    def _many_between(self, low: float, high: float) -> bool:
+        """Whether an interval holds enough distinct losses to tell a width from."""
+        place, count = int(np.searchsorted(self.tail, low, "right")), 1
+        while count < ENOUGH and place < len(self.tail) and self.tail[place] <= high:
+            place = int(np.searchsorted(self.tail, self.tail[place], "right"))
+            count += 1
+        return count >= ENOUGH
+
+    def _slope(self, value: float) -> float:
+        """Of the quantile function about a loss: a line through the middles of the neighbouring values' steps."""
+        first, last = (int(np.searchsorted(self.tail, value, side)) for side in ("left", "right"))
+        points = [(value, 0.5 * (first + last))]
+        if first > 0:
+            below = float(self.tail[first - 1])
+            points.insert(0, (below, 0.5 * (int(np.searchsorted(self.tail, below, "left")) + first)))
+        if last < len(self.tail):
+            above = float(self.tail[last])
+            points.append((above, 0.5 * (last + int(np.searchsorted(self.tail, above, "right")))))
+        (low, left), (high, right) = points[0], points[-1]
+        return (high - low) / (right - left) * self.n if right > left else 0.0
 
     def es(self, level: float) -> Estimate:
         """Expected shortfall: mean of the worst ``1 - level``."""

@@ -63,7 +63,7 @@ def stress_page(report: StressReport) -> str:
         spillover=_spillover(report),
         reverse=_reverse(report),
         nowcast=_nowcast(report),
-        views=_views(getattr(report, "views", None)),
+        views=_views(report.views),
         assumptions=assumptions(report),
         limits=limits(report),
         rerun=rerun_command(report),

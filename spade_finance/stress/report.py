@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from spade_finance.stress.library import Scenario
     from spade_finance.stress.portfolio import Portfolio
     from spade_finance.stress.spillover import Spillover
+    from spade_finance.stress.views import PooledScenarios
 
 SCHEMA = 1
 SOURCES = ("model", "block_bootstrap", "history")
 """Where a number comes from. ``scenarios`` takes the model's place when only a ScenarioSet was given."""
+
+SAME_LEVEL = 1e-9
 
 Vector = NDArray[np.float64]
 
@@ -59,6 +62,8 @@ class StressReport:
         Share of the paths that is in each regime on each day.
     dial, counterfactual, spillover, reverse, nowcast
         The parts of a full report, or None where they were left out.
+    views : PooledScenarios or None
+        The same paths reweighted so that the views hold, with the first portfolio's losses before and after.
     notes : tuple of str
         What was left out, or must be known to read the numbers.
     provenance : dict
@@ -85,6 +90,7 @@ class StressReport:
     spillover: Spillover | None = None
     reverse: Any = None
     nowcast: Any = None
+    views: PooledScenarios | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -115,15 +121,18 @@ class StressReport:
             "portfolio": portfolio or self.portfolios[0].name,
             "source": source or self.subject,
         }
-        rows = self.table
-        for column, value in wanted.items():
-            rows = rows[rows[column] == value]
-        rows = rows[rows["regime"].isna() if regime is None else rows["regime"] == regime]
-        rows = rows[rows["level"].isna() if level is None else np.isclose(rows["level"], level)]
-        rows = rows[rows["horizon_days"] == (self.n_days if horizon_days is None else horizon_days)]
-        if rows.empty:
+        columns = {name: self.table[name].to_numpy() for name in self.table.columns}
+        mask = columns["horizon_days"] == (self.n_days if horizon_days is None else horizon_days)
+        for name, value in wanted.items():
+            mask &= columns[name] == value
+        levels = columns["level"]
+        mask &= np.isnan(levels) if level is None else np.abs(levels - level) < SAME_LEVEL
+        rows = np.flatnonzero(mask)
+        regimes = columns["regime"][rows]
+        rows = rows[[r is None if regime is None else r == regime for r in regimes]]
+        if not len(rows):
             return float("nan"), float("nan")
-        return float(rows["value"].iloc[0]), float(rows["std_error"].iloc[0])
+        return float(columns["value"][rows[0]]), float(columns["std_error"][rows[0]])
 
     def summary(self, portfolio: str | None = None) -> pd.DataFrame:
         """The chief numbers as text, a row a measure, a column a source."""
@@ -200,6 +209,15 @@ class StressReport:
         from spade_finance.stress import figures
 
         return figures.dial(self)
+
+    def plot_views(self) -> go.Figure:
+        """Distribution of the first portfolio's loss before and after the views."""
+        from spade_finance.exceptions import InputError
+        from spade_finance.stress import figures
+
+        if self.views is None:
+            raise InputError("this report has no views: pass some with views=... when it is made")
+        return figures.pooled_losses(self.views)
 
     def plot_spillover(self) -> go.Figure:
         """Delta-CoVaR by sector, generated and real."""

@@ -35,8 +35,9 @@ from spade_finance.stress.importance import MOST_SHIFT, cell_estimate, effective
 from spade_finance.stress.money import run_book
 from spade_finance.stress.portfolio import Portfolio, as_portfolios
 from spade_finance.stress.reverse_result import ReverseScenario, ReverseStress, story
+from spade_finance.stress.sums import dot
 
-__all__ = ["ReverseScenario", "ReverseStress", "reverse_stress"]
+__all__ = ["ReverseScenario", "ReverseStress", "check_request", "reverse_stress"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -109,7 +110,7 @@ def reverse_stress(
     InputError
         A loss, horizon or number out of range; an unknown regime or sector.
     """
-    _check(loss, horizon, k, n_paths, n_timelines)
+    check_request(loss, horizon, k, n_paths, n_timelines)
     book = as_portfolios(portfolio, model.sectors_)
     if len(book) != 1:
         raise InputError(f"portfolio holds {len(book)} portfolios; reverse stress takes one at a time")
@@ -191,7 +192,8 @@ def _plan(found: list[Candidate], pilot: list[_Run], loss: float, n_paths: int) 
 
     In the pilot a story's log value is regressed on the score, and taken for Student's t with 4 degrees of freedom:
     this guess places the tilts and divides the paths by Neyman's rule, P(c) times the guessed standard deviation of
-    the breach. A wrong guess costs precision, never correctness.
+    the breach. A wrong guess costs precision, never correctness. Shifts are rounded, so that the plan does not hang on
+    the last digits of the pilot.
     """
     from scipy.stats import t
 
@@ -204,13 +206,13 @@ def _plan(found: list[Candidate], pilot: list[_Run], loss: float, n_paths: int) 
         level = np.array([x.mean() for x in logs])
         rest = np.concatenate([x - x.mean() for x in logs])
         aim = np.concatenate([s - s.mean() for s in scores])
-        slope = min(float(rest @ aim / max(aim @ aim, 1e-12)), -1e-9)
-        shift[i] = np.clip((line - level.mean()) / slope, 0.0, MOST_SHIFT)
+        slope = min(float(dot(rest, aim)) / max(float(dot(aim, aim)), 1e-12), -1e-9)
+        shift[i] = np.round(np.clip((line - level.mean()) / slope, 0.0, MOST_SHIFT), 2)
         chance = np.clip(t.cdf((line - level) / max(rest.std(), 1e-9), 4), 1e-6, 0.5)
         mass[:, i] = candidate.probability * np.sqrt(chance)
     least = int(np.clip(n_paths // (4 * mass.size), 8, LEAST_PATHS))
     free = max(n_paths - least * mass.size, n_paths // 2)
-    counts = least + np.floor(free * mass / mass.sum()).astype(int)
+    counts = least + np.floor(np.round(free * mass / mass.sum(), 6)).astype(int)
     return [[spread(int(n), float(d)) for n, d in zip(row, shift, strict=True)] for row in counts]
 
 
@@ -263,7 +265,7 @@ def _result(
         share_error = float(
             np.hypot((1 - share) * joint_error[i], share * _others(std_error, joint_error[i])) / total
         )
-        row, path = representative(runs, i, estimates[i].weights, len(model.regimes_))
+        row, path = representative(runs, i, estimates[i].weights)
         run = runs[row]
         scenarios.append(
             story(
@@ -290,7 +292,7 @@ def _others(total: float, own: float) -> float:
     return float(np.sqrt(max(total**2 - own**2, 0.0)))
 
 
-def representative(runs: list[_Run], i: int, weights: list[Array], n_regimes: int) -> tuple[int, int]:
+def representative(runs: list[_Run], i: int, weights: list[Array]) -> tuple[int, int]:
     """(rank, path) of the weighted medoid of a story's breaching paths.
 
     The path whose weighted mean distance to all others is least; distance is the root mean square difference of the
@@ -307,11 +309,11 @@ def representative(runs: list[_Run], i: int, weights: list[Array], n_regimes: in
     level = np.stack([np.log(np.maximum(runs[r].values[p], 0.01)) for r, p in place])
     level /= max(float(np.sqrt(level.var(axis=0).mean())), 1e-9)
     codes = np.stack([runs[r].codes[p] for r, p in place])
-    square = np.square(level).sum(1)
-    apart = np.maximum(square[:, None] + square - 2 * level @ level.T, 0.0) / level.shape[1]
-    same = sum((codes == c).astype(float) @ (codes == c).astype(float).T for c in range(n_regimes))
-    distance = np.sqrt(apart) + 1.0 - same / codes.shape[1]
-    return place[int((distance @ mass).argmin())]
+    total = [
+        float(dot(np.sqrt(np.square(level - own).mean(axis=1)) + (codes != days).mean(axis=1), mass))
+        for own, days in zip(level, codes, strict=True)
+    ]
+    return place[int(np.argmin(total))]
 
 
 def _start(model: Any, start: str | None, history: Any) -> tuple[Any, str]:
@@ -326,7 +328,10 @@ def _start(model: Any, start: str | None, history: Any) -> tuple[Any, str]:
     return start, "long-run"
 
 
-def _check(loss: float, horizon: int, k: int, n_paths: int, n_timelines: int) -> None:
+def check_request(
+    loss: float, horizon: int, k: int = 5, n_paths: int = 12_000, n_timelines: int = 10_000
+) -> None:
+    """Refuse numbers out of range, before any work."""
     if isinstance(loss, bool) or not isinstance(loss, int | float | np.number) or not loss > 0:
         raise InputError(f"loss={loss!r} must be a decimal above 0, such as 0.2 for 20 %")
     if loss >= 2:

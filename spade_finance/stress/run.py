@@ -109,6 +109,8 @@ def run_stress(
     start_vol: str | float = "long-run",
     extrapolate: bool = False,
     reverse_loss: float = 0.2,
+    reverse_horizon: int = 63,
+    views: Any = None,
     parts: Sequence[str] = PARTS,
     library: Mapping[str, Scenario] | None = None,
     progress: Progress | None = None,
@@ -132,6 +134,11 @@ def run_stress(
     start_vol, extrapolate : as in ``sample``
     reverse_loss : float
         Loss of the first portfolio that the reverse stress test looks for.
+    reverse_horizon : int
+        Trading days over which it looks, 5 or more.
+    views : texts, Views or tables, optional
+        What shall hold of the paths: they are reweighted (:func:`~spade_finance.stress.views.entropy_pooling`) and
+        the first portfolio's losses reported before and after. A scenario's own views hold as well.
     parts : sequence of :data:`PARTS`
         What to add to the model's own numbers.
     library : mapping name -> Scenario, optional
@@ -145,9 +152,12 @@ def run_stress(
     Raises
     ------
     InputError
-        On anything the user must mend: unknown scenario, portfolio, regime, severity beyond the trained range.
+        On anything the user must mend: unknown scenario, portfolio, regime, severity beyond the trained range,
+        views out of reach of the paths.
     """
     from spade_finance.stress.beside import Beside
+    from spade_finance.stress.reverse import check_request
+    from spade_finance.stress.view_syntax import as_views, check_names, view_texts
 
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
@@ -159,14 +169,22 @@ def run_stress(
         if isinstance(scenario, Scenario)
         else find_scenario(scenario, load_library() if library is None else library)
     )
+    if "reverse" in parts:
+        check_request(reverse_loss, reverse_horizon)
+    asked = view_texts(chosen.views, views)
+    if asked:
+        check_names(as_views(list(asked)), model.sectors_)
     tell: Progress = progress or (lambda *_: None)
     books = as_portfolios(portfolios, model.sectors_, rebalance)
     plan = make_plan(books, model.sectors_, len(model.regimes_), liquidity)
     sampling: dict[str, Any] = {"start_vol": start_vol, "extrapolate": extrapolate}
     if history is not None:
         sampling["history"] = history
-    beside = Beside(model, chosen, plan, n_paths, seed, history, sampling, tuple(parts), tell)
+    beside = Beside(
+        model, chosen, plan, n_paths, seed, history, sampling, tuple(parts), tell, keep_all=bool(asked)
+    )
     drawn, provenance = beside.draw()
+    pooled = beside.pooled(asked)  # refused before anything else is computed
     n_days = drawn.books[0].wealth.shape[1] - 1
     names = [book.name for book in books]
     rows = list(drawn_rows(drawn, plan, model.regimes_, "model"))
@@ -194,8 +212,9 @@ def run_stress(
         dial=beside.dial(drawn),
         counterfactual=beside.counterfactual(n_days),
         spillover=beside.spillover(),
-        reverse=beside.reverse(reverse_loss),
+        reverse=beside.reverse(reverse_loss, reverse_horizon),
         nowcast=beside.nowcast(),
+        views=pooled,
         notes=(*_ruin_notes(drawn, names), *beside.notes),
         provenance=_provenance(model, chosen, provenance, beside.history_facts, n_paths, seed),
         options={
@@ -207,6 +226,8 @@ def run_stress(
             "start_vol": start_vol,
             "extrapolate": extrapolate,
             "reverse_loss": reverse_loss,
+            "reverse_horizon": reverse_horizon,
+            "views": list(asked),
             "parts": list(parts),
             "own_history": history is not None,
         },

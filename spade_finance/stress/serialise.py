@@ -22,7 +22,7 @@ def report_dict(report: StressReport) -> dict[str, Any]:
     """Everything but the paths themselves; the same numbers give the same dictionary."""
     parts = {
         name: None if part is None else part.to_dict()
-        for name in ("dial", "counterfactual", "spillover", "reverse", "nowcast")
+        for name in ("dial", "counterfactual", "spillover", "reverse", "nowcast", "views")
         for part in (getattr(report, name),)
     }
     whole = {

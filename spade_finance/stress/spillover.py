@@ -34,6 +34,7 @@ from spade_finance.evaluate.errors import (
 )
 from spade_finance.stress.catalogue import YEAR
 from spade_finance.stress.history import LabelledHistory
+from spade_finance.stress.sums import dot
 
 Vector = NDArray[np.float64]
 
@@ -128,12 +129,12 @@ def figures(pair: Vector) -> Vector:
         return np.full(len(NAMES), np.nan)
     sector, rest = -pair[:, 0], -pair[:, 1]
     x, y = sector - sector.mean(), rest - rest.mean()
-    spread, rest_spread = np.sqrt(x @ x / len(x)), np.sqrt(y @ y / len(y))
+    spread, rest_spread = np.sqrt(dot(x, x) / len(x)), np.sqrt(dot(y, y) / len(y))
     if not (spread > 0 and rest_spread > 0):
         return np.full(len(NAMES), np.nan)
     covar = _quantile(rest[sector >= _quantile(sector)])
     usual = _quantile(rest[np.abs(x) <= spread])
-    correlation = x @ y / (len(x) * spread * rest_spread)
+    correlation = dot(x, y) / (len(x) * spread * rest_spread)
     year = np.sqrt(YEAR)
     return np.array([year * spread, year * rest_spread, correlation, covar, covar - usual])
 

@@ -13,6 +13,7 @@ from spade_finance.stress.liquidity import BASE_DAYS
 
 if TYPE_CHECKING:
     from spade_finance.stress.report import StressReport
+    from spade_finance.stress.views import PooledScenarios
 
 Key = tuple[str, float | None, int | None]
 
@@ -62,17 +63,17 @@ def label(key: Key) -> str:
 
 
 def number_text(value: float, error: float, unit: str) -> str:
-    """``12.3 ± 0.4 %`` with as many digits as the error warrants; a dash for a missing value."""
+    """``12.3 ± 0.4 %`` with as many digits as the error warrants; a dash for a missing value, no error of zero."""
     if not np.isfinite(value):
         return "–"
     factor, suffix = (1.0, " days") if unit == "days" else (100.0, " %")
-    digits = 1
-    if np.isfinite(error) and error > 0:
-        digits = int(np.clip(1 - np.floor(np.log10(factor * error)), 1, 3 if unit != "days" else 1))
+    digits, told = 1, bool(np.isfinite(error) and error > 0)
+    if told:
+        digits = int(np.clip(1 - np.floor(np.log10(factor * error)), 1, 3 if unit != "days" else 2))
     elif unit == "days":
         digits = 0
     text = f"{factor * value:.{digits}f}"
-    return text + (f" ± {factor * error:.{digits}f}" if np.isfinite(error) else "") + suffix
+    return text + (f" ± {factor * error:.{digits}f}" if told else "") + suffix
 
 
 def sources(report: StressReport) -> list[str]:
@@ -135,6 +136,24 @@ def contribution_summary(report: StressReport, portfolio: str | None = None) -> 
         for measure, level, title in (("return", None, "mean profit"), ("es", 0.975, "ES 97.5 % at the end"))
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("sector")
+
+
+def views_summary(pooled: PooledScenarios) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Text: what the views ask for with its value before and after, and the losses before and after."""
+    asked = {}
+    for view, (_, row) in zip(pooled.views, pooled.table.iterrows(), strict=True):
+        asked[view.name] = {
+            "target": f"{view.relation} {view.show(view.value)}",
+            "prior": view.show(float(row["prior"])), "posterior": view.show(float(row["posterior"])),
+        }  # fmt: skip
+    losses = {}
+    for _, row in pooled.numbers().iterrows():
+        title = "mean loss" if row["measure"] == "mean" else label((str(row["measure"]), row["level"], None))
+        losses[title.replace(", whole scenario", "")] = {
+            name: number_text(row[name], row[f"{name}_error"], "percent") for name in ("prior", "posterior")
+        }
+    first = pd.DataFrame.from_dict(asked, orient="index").rename_axis("view")
+    return first, pd.DataFrame.from_dict(losses, orient="index").rename_axis("whole scenario")
 
 
 def _cell(report: StressReport, key: Key, regime: str | None, portfolio: str, source: str) -> str:

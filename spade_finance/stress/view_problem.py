@@ -12,7 +12,8 @@ from spade_finance.exceptions import InputError
 from spade_finance.stress.catalogue import YEAR
 from spade_finance.stress.money import run_book
 from spade_finance.stress.portfolio import Portfolio
-from spade_finance.stress.view_syntax import MARKET, PORTFOLIO, View
+from spade_finance.stress.sums import dot
+from spade_finance.stress.view_syntax import MARKET, PORTFOLIO, View, check_names
 from spade_finance.stress.weighted import WeightedLosses
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Problem:
     """Functionals of the paths, computed once."""
 
     def __init__(self, scenarios: ScenarioSet, views: tuple[View, ...], book: Portfolio) -> None:
+        check_names(views, scenarios.sectors)
         self.scenarios, self.book = scenarios, book
         self.n_days = scenarios.n_days
         self._daily: dict[str, Array] = {}
@@ -50,17 +52,10 @@ class Problem:
                 found = cube[:, :, self.scenarios.sectors.index(who)].astype(np.float64)
             elif who == MARKET:
                 found = cube.mean(axis=2, dtype=np.float64)
-            elif who == PORTFOLIO:
+            else:
+                assert who == PORTFOLIO, who
                 before = np.maximum(self._book_values[:, :-1], 1e-12)
                 found = self._book_values[:, 1:] / before - 1.0
-            else:
-                from spade_finance.regimes.script_errors import did_you_mean
-
-                known = (*self.scenarios.sectors, MARKET, PORTFOLIO)
-                hint = did_you_mean(who, known)
-                raise InputError(
-                    f"view on {who!r}: known are {', '.join(known)}{'; ' + hint if hint else ''}"
-                )
             self._daily[who] = found
         return self._daily[who]
 
@@ -76,8 +71,8 @@ class Problem:
     def moments(self, who: str, p: Array) -> tuple[float, float]:
         """Pooled daily mean and standard deviation under p."""
         x = self.daily(who)
-        mean = float(p @ x.mean(1))
-        return mean, float(np.sqrt(p @ np.square(x - mean).mean(1)))
+        mean = float(dot(p, x.mean(1)))
+        return mean, float(np.sqrt(dot(p, np.square(x - mean).mean(1))))
 
     def correlations(self, view: View, p: Array) -> tuple[float, float]:
         """Correlations within reach when volatilities stay as they are under p."""
@@ -91,20 +86,20 @@ class Problem:
         end = self.level(view.who)[:, view.days or self.n_days] - 1.0
         match view.kind:
             case "return":
-                return float(p @ end)
+                return float(dot(p, end))
             case "probability":
-                return float(p @ (-end >= float(view.level or 0.0)))
+                return float(dot(p, -end >= float(view.level or 0.0)))
             case "var":
                 return WeightedLosses(-end, p).quantile(float(view.level or 0.0))
             case "drawdown":
                 level = self.level(view.who)
-                return float(p @ (level / np.maximum.accumulate(level, 1) - 1.0).min(1))
+                return float(dot(p, (level / np.maximum.accumulate(level, 1) - 1.0).min(1)))
             case "volatility":
                 return float(self.moments(view.who, p)[1] * np.sqrt(YEAR))
         assert view.other is not None
         (m1, s1), (m2, s2) = self.moments(view.who, p), self.moments(view.other, p)
         cross = ((self.daily(view.who) - m1) * (self.daily(view.other) - m2)).mean(1)
-        return float(p @ cross / (s1 * s2))
+        return float(dot(p, cross) / (s1 * s2))
 
     def row(self, view: View, p: Array) -> tuple[Array, float]:
         """Linear constraint (n,) and its right side, about the current p."""

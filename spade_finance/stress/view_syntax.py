@@ -26,7 +26,7 @@ import numpy as np
 
 from spade_finance.exceptions import InputError
 
-__all__ = ["KINDS", "View", "as_views", "parse_view"]
+__all__ = ["KINDS", "View", "as_views", "check_names", "parse_view", "view_texts"]
 
 Kind = Literal["return", "volatility", "correlation", "var", "probability", "drawdown"]
 Relation = Literal["=", ">=", "<="]
@@ -98,7 +98,7 @@ class View:
         if self.other is not None:
             parts.append(_quoted(self.other))
         if self.level is not None:
-            parts.append(f"{100 * self.level:g}%")
+            parts.append(f"{100 * self.level:.14g}%")
         if self.days is not None:
             parts.append(str(int(self.days)))
         return f"{self.kind}({', '.join(parts)})"
@@ -113,7 +113,8 @@ class View:
         return f"{value:.3g}" if self.unit == "number" else f"{100 * value:.3g}%"
 
     def __str__(self) -> str:
-        return f"{self.name} {self.relation} {self.show(self.value)}"
+        value = f"{self.value:.14g}" if self.unit == "number" else f"{100 * self.value:.14g}%"
+        return f"{self.name} {self.relation} {value}"
 
 
 def parse_view(text: str) -> View:
@@ -152,6 +153,15 @@ def parse_view(text: str) -> View:
     )
 
 
+def view_texts(*groups: Any) -> tuple[str, ...]:
+    """Texts of several groups of views (each as :func:`as_views` takes them, or None), each view once.
+
+    Parsing a text gives the view back, so that a report made from texts is the report made from the views.
+    """
+    asked = [str(v) for group in groups if group is not None and len(group) for v in as_views(group)]
+    return tuple(dict.fromkeys(asked))
+
+
 def as_views(views: Any) -> tuple[View, ...]:
     """Views from a text, a list of texts, Views and mappings (as TOML has them).
 
@@ -167,6 +177,20 @@ def as_views(views: Any) -> tuple[View, ...]:
     if not isinstance(views, Sequence) or not len(views):
         raise InputError("views: none given; pass texts such as 'return(market, 63) = -20%'")
     return tuple(_one(v) for v in views)
+
+
+def check_names(views: Sequence[View], sectors: Sequence[str]) -> None:
+    """Refuse views on what is neither a sector, ``market`` nor ``portfolio``."""
+    known = (*sectors, MARKET, PORTFOLIO)
+    for view in views:
+        for who in (view.who, view.other):
+            if who is not None and who not in known:
+                from spade_finance.regimes.script_errors import did_you_mean
+
+                hint = did_you_mean(who, known)
+                raise InputError(
+                    f"view on {who!r}: known are {', '.join(known)}{'; ' + hint if hint else ''}"
+                )
 
 
 def _one(view: Any) -> View:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spade_finance.stress.sums import dot
+
 __all__ = ["WeightedLosses"]
 
 Array = NDArray[np.float64]
@@ -42,22 +44,25 @@ class WeightedLosses:
 
     def mean(self) -> Pair:
         """Mean loss and its standard error."""
-        value = float(self.probabilities @ self.losses)
+        value = float(dot(self.probabilities, self.losses))
         return value, self._error(self.losses - value)
 
     def var(self, level: float) -> Pair:
         """VaR and its standard error."""
         value = self.quantile(level)
-        share = float(self.probabilities @ (self.losses <= value))
+        share = float(dot(self.probabilities, self.losses <= value))
         error = self._error((self.losses <= value).astype(np.float64) - share)
-        # two errors wide, then halved twice: one error's width rests on too few order statistics
-        return value, 0.25 * (self.quantile(level + 2 * error) - self.quantile(level - 2 * error))
+        if not error > 0:
+            return value, 0.0
+        # two errors wide: one error's width rests on too few order statistics; an end beyond the data is left out
+        top, bottom = min(level + 2 * error, 1.0), max(level - 2 * error, 0.0)
+        return value, error * (self.quantile(top) - self.quantile(bottom)) / (top - bottom)
 
     def es(self, level: float) -> Pair:
         """Expected shortfall and its standard error."""
         q = self.quantile(level)
         beyond = q + np.maximum(self.losses - q, 0.0) / (1.0 - level)
-        value = float(self.probabilities @ beyond)
+        value = float(dot(self.probabilities, beyond))
         return value, self._error(beyond - value)
 
     def _error(self, influence: Array) -> float:
