@@ -58,6 +58,7 @@ def stress(
         list[Path] | None,
         Parameter(
             metavar="FILE",
+            negative="",
             help="Weights CSV, asset,weight; may be given several times. Default equal weight.",
         ),
     ] = None,

@@ -20,7 +20,7 @@ from spade_finance.windows import MAP_CONTEXT_DAYS
 
 @dataclass(frozen=True)
 class Batch:
-    """B windows of T days: ``real`` (B, S, T) log returns, ``reference`` (B, S, T) typical volatilities of the days'
+    """B windows of T days: ``real`` (B, S, T) log returns, ``reference`` (B, S, T) volatilities of the days'
     regimes, ``regimes`` (B, K, T) one-hot; the maps and ``weights`` with their context in front; ``first_days`` (B,);
     ``told`` (B,): whether the maps show the episodes' severities."""
 
@@ -52,24 +52,29 @@ class WindowData:
         window_days: int,
         own_visible: NDArray[np.bool_],
         severity_visible: NDArray[np.bool_],
+        intensity: NDArray[np.float64] | None = None,
     ) -> Batch:
         """Cut windows; ``own_visible`` (B, S) says which sectors show their own label, ``severity_visible`` (B,) which
-        windows show severities."""
+        windows show severities. ``intensity`` (B,) shows a window as an episode that many times as intense: returns,
+        reference and severities are multiplied by it."""
+        scale = np.ones(len(first_days)) if intensity is None else np.where(severity_visible, intensity, 1.0)
         days = first_days[:, None] + np.arange(-MAP_CONTEXT_DAYS, window_days)  # (B, c + T)
         weights = self.weights[days]
         visible = own_visible[:, :, None]
         own_weights = self.own_weights[days].transpose(0, 2, 1, 3) * visible[..., None]  # (B, S, c + T, K)
         told = severity_visible[:, None]
-        severity = np.where(told, self.data.severity[days], 1.0)
+        severity = np.where(told, self.data.severity[days], 1.0) * scale[:, None]
         own_severity = np.where(
             visible & told[..., None], self.data.own_severity[days].transpose(0, 2, 1), 1.0
         )
+        own_severity = np.where(visible, own_severity * scale[:, None, None], 1.0)
         maps = encode(weights, severity, own_weights, own_severity, self.log_levels)
         inside = days[:, MAP_CONTEXT_DAYS:]
         codes = self.data.codes[inside]
+        each = scale[:, None, None]
         return Batch(
-            real=_tensor(self.data.log_returns[inside].transpose(0, 2, 1)),
-            reference=_tensor(self.start.moments.volatility[codes].transpose(0, 2, 1)),
+            real=_tensor(each * self.data.log_returns[inside].transpose(0, 2, 1)),
+            reference=_tensor(each * self.start.moments.volatility[codes].transpose(0, 2, 1)),
             regimes=_tensor(self.weights[inside].transpose(0, 2, 1)),
             market_map=_tensor(maps.market),
             sector_map=_tensor(maps.sector),

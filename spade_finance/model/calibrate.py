@@ -6,8 +6,9 @@ Means, volatilities and tails of a regime are what users ask for first and what 
 well; simulating and correcting them costs seconds. Heaviness is the fourth moment of standardised returns capped at
 six deviations: the market's sets the degrees of freedom that a regime's sectors share, a sector's its own news' tail.
 
-Severity is levelled likewise: an episode asked to be a tenth more volatile than the typical one is. Left alone, the
-trunk damps it, because an episode's realised intensity is partly luck and the network learns to shrink it.
+Severity is levelled likewise: an episode asked to be a tenth more intense than the typical one is a tenth more
+volatile, and its mean return is a tenth further from zero. Left alone, the trunk draws its own conclusions about drift
+from a few dozen episodes, and a milder crisis may come out as the costlier one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ROUNDS, SEED = 3, 20_190_318
 PATH_DAYS = 1_000_000
 """About so many simulated days a round, at least one chunk of paths."""
 SEVERITIES = (0.8, 1.2)
-"""Between these the response of log-volatility to log-severity is measured and brought to one."""
+"""Between these the answers of volatility and mean to severity are measured and brought into proportion."""
 MAX_GAIN = 3.0
 SPAN_DAYS = 2048
 """The training labels are simulated in stretches of this many days, to bound memory."""
@@ -117,23 +118,25 @@ def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: Labell
 
 
 def level_severity(network: ScenarioNetwork, start: StartStatistics, data: LabelledReturns) -> None:
-    """Correct, in place, how strongly each regime's volatility answers to severity."""
+    """Correct, in place, how each regime's volatility and mean answer to severity: both in proportion."""
     if not network.tables:
         return
     market_mean = _market_mean(data, network.n_regimes)
     low, high = SEVERITIES
     for _ in range(ROUNDS - 1):
-        spread = []
-        for severity in SEVERITIES:  # the same noise twice: the ratio needs few paths
+        means, spreads = [], []
+        for severity in SEVERITIES:  # the same noise twice: differences need few paths
             sums = _simulate(Sampler(network, start), data.codes, SEED, market_mean, severity)
             days = np.maximum(sums.days, 1)[:, None]
-            variance = np.maximum(sums.square / days - (sums.total / days) ** 2, 1e-12)
-            spread.append(0.5 * np.log(variance).mean(1))
-        response = (spread[1] - spread[0]) / np.log(high / low)
-        gain = network.severity_gain.numpy() + np.where(sums.days > 0, 1 - response, 0.0)
+            means.append(sums.total / days)
+            spreads.append(0.5 * np.log(np.maximum(sums.square / days - means[-1] ** 2, 1e-12)).mean(1))
+        has, step = sums.days > 0, np.log(high / low)
+        gain = np.where(has, 1 - (spreads[1] - spreads[0]) / step, 0.0) + network.severity_gain.numpy()
+        drift = np.where(has[:, None], start.moments.mean - (means[1] - means[0]) / step, 0.0)
         network.severity_gain.copy_(
             torch.as_tensor(np.clip(gain, 1 / MAX_GAIN, MAX_GAIN), dtype=torch.float32)
         )
+        network.severity_drift.add_(torch.as_tensor(drift, dtype=torch.float32))
 
 
 def _with_tails(start: StartStatistics, heavier: Array, own_heavier: Array) -> StartStatistics:

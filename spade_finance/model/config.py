@@ -63,6 +63,9 @@ class GeneratorConfig:
     severity_dropout: float = 0.0
     """Share of windows trained as the typical episode, their intensity left to the slow states. Then "typical" also
     means "not said", and the trunk learns that long crises, of which history has one, are violent ones."""
+    severity_jitter: float = 0.3
+    """Windows are shown at other intensities too: returns and severities times ``exp(jitter * normal)``. A few dozen
+    episodes do not tell what intensity does to drift; that it scales a whole episode is the only lesson left."""
     validate_every: int = 100
     """Steps between validation measurements (0: never)."""
     validation_share: float = 0.1
@@ -93,6 +96,9 @@ class GeneratorConfig:
         for name in ("energy_weight", "facts_weight", "adversarial_weight", "feature_matching_weight"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name}={getattr(self, name)} must not be negative.")
+        for name in ("own_label_dropout", "severity_dropout", "severity_jitter"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}={getattr(self, name)} must lie between 0 and 1.")
         if self.energy_weight + self.facts_weight + self.adversarial_weight == 0:
             raise InputError(
                 "energy_weight, facts_weight and adversarial_weight are all 0: nothing to train on."

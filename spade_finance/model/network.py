@@ -79,6 +79,7 @@ class ScenarioNetwork(nn.Module):
     own_tail: Tensor
     autocorrelation: Tensor
     severity_gain: Tensor
+    severity_drift: Tensor
 
     def __init__(self, config: GeneratorConfig, start: StartStatistics) -> None:
         super().__init__()
@@ -99,6 +100,7 @@ class ScenarioNetwork(nn.Module):
         self.register_buffer("own_tail", table(innovations.tail)[:, None])  # (S, 1)
         self.register_buffer("autocorrelation", table(start.slow.autocorrelation))
         self.register_buffer("severity_gain", torch.ones(n_regimes))
+        self.register_buffer("severity_drift", torch.zeros(n_regimes, n_sectors))
         self.level = nn.Parameter(log_volatility)  # (K, S)
         self.own_level = nn.Parameter(table(start.own.log_volatility))  # (K, K)
         self.bank = Bank(start.bank).requires_grad_(config.train_clustering)
@@ -159,8 +161,10 @@ class ScenarioNetwork(nn.Module):
         if self.tables:
             own_weights, own_severity = sector[:, :, :-1], sector[:, :, -1]  # (m, S, K, T), (m, S, T)
             given = own_weights.sum(2)  # 1 where the sector has a label of its own
-            gain = torch.einsum("mkt,k->mt", w, self.severity_gain)[:, None]
-            severity = gain * market[:, self.n_regimes][:, None]  # (m, 1, T)
+            log_severity = market[:, self.n_regimes][:, None]  # (m, 1, T)
+            severity = torch.einsum("mkt,k->mt", w, self.severity_gain)[:, None] * log_severity
+            drift = torch.einsum("mkt,ks->mst", w, self.severity_drift) * log_severity
+            mean = mean + (1 - given) * drift
             own_level = torch.einsum("mkt,kj,msjt->mst", w, self.own_level, own_weights)
             level = level + own_level + (1 - given) * severity + given * own_severity
             mean = mean + torch.exp(level) * torch.einsum("mkt,kj,msjt->mst", w, self.own_mean, own_weights)

@@ -81,7 +81,8 @@ class GeneratorTask(Task):
         first = self.sampler.draw(self.rng, config.batch_windows)
         visible = self.rng.random((len(first), self.network.n_sectors)) >= config.own_label_dropout
         told = self.rng.random(len(first)) >= config.severity_dropout
-        batch = self.windows.batch(first, config.window_days, visible, told)
+        intensity = np.exp(config.severity_jitter * self.rng.standard_normal(len(first)))
+        batch = self.windows.batch(first, config.window_days, visible, told, intensity)
         fake, real = self._standardised(batch, self.rng)
         energy, matching = self._losses(fake, real, batch)
         loss = config.energy_weight * energy + config.facts_weight * matching

@@ -44,6 +44,7 @@ BEYOND = 1.25
 FEWEST_DAYS = 10
 TOO_NEAR = 0.03
 SIGMAS = 2.0
+ROUNDING = 1e-9
 
 __all__ = ["SeverityDial", "severity_dial", "severity_grid"]
 
@@ -169,7 +170,7 @@ def _monotone(market: pd.DataFrame, left_out: list[Vector], name: str) -> bool:
     values = market[name].to_numpy()
     for a, b in itertools.pairwise(rows):
         paired = float(jackknife_spread((left_out[b] - left_out[a])[:, None])[0])
-        if sign * (values[b] - values[a]) < -SIGMAS * paired:
+        if sign * (values[b] - values[a]) < -SIGMAS * paired - ROUNDING:
             return False
     return True
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a point of the severity dial is worth: figures of a day's returns and of the end, each group of paths left out."""
+"""What a point of the severity dial is worth: figures of single days and of the end, without each group of paths."""
 
 from __future__ import annotations
 

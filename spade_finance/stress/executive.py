@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spade_finance.stress.dial_measure import TITLES
 from spade_finance.stress.narrative import percent
 
 if TYPE_CHECKING:
     from spade_finance.stress.report import StressReport
+    from spade_finance.stress.views import PooledScenarios
 
 FEW_EPISODES = 10
 PRECISE = 0.05
@@ -27,6 +29,8 @@ def summary_sentences(report: StressReport, portfolio: str | None = None) -> lis
             out.append(_reverse(report.reverse))
         if report.nowcast is not None:
             out.append(report.nowcast.headline)
+        if report.views is not None:
+            out.append(_views(report.views))
     return [text for text in out if text]
 
 
@@ -39,6 +43,9 @@ def _result(report: StressReport, name: str) -> str:
         f"Over {report.n_days} trading days {_the(name)} {'gains' if value >= 0 else 'loses'} "
         f"{_text(abs(value), error)} on average"
     )
+    median, median_error = report.number("median_return", portfolio=name)
+    if np.isfinite(median):
+        text += f" (the median path {_text(median, median_error)})"
     if np.isfinite(loss):
         text += f"; it ends 20 % or more lower on {_text(loss, loss_error)} of {report.n_paths:,} paths"
     return text + "."
@@ -129,6 +136,24 @@ def _reverse(found: Any) -> str:
     return str(text)
 
 
+def _views(pooled: PooledScenarios) -> str:
+    numbers = pooled.numbers()
+    before, after = (
+        numbers.loc[(numbers["measure"] == "es") & (numbers["level"] == 0.975), [name, f"{name}_error"]].iloc[
+            0
+        ]
+        for name in ("prior", "posterior")
+    )
+    head = f"With the paths reweighted so that {', '.join(map(str, pooled.views))}, "
+    tail = f"{pooled.ess_kish:,.0f} of {len(pooled.probabilities):,} paths remain effective."
+    if not np.isfinite([before.iloc[0], after.iloc[0]]).all():
+        return f"{head}too few paths are left to tell ES 97.5 % from: {tail}"
+    return (
+        f"{head}ES 97.5 % goes from {_text(before.iloc[0], before.iloc[1])} to "
+        f"{_text(after.iloc[0], after.iloc[1])}; {tail}"
+    )
+
+
 def assumptions(report: StressReport) -> list[str]:
     """What the numbers take for granted."""
     out = [
@@ -172,7 +197,7 @@ def limits(report: StressReport) -> list[str]:
         first, last = str(trained).split("..")
         out.insert(1, f"It was trained on {first} to {last}; later regime behaviour is not in it.")
     if report.dial is not None and not all(report.dial.monotone.values()):
-        names = [k.replace("_", " ") for k, good in report.dial.monotone.items() if not good]
+        names = [TITLES.get(k, k) for k, good in report.dial.monotone.items() if not good]
         out.append(f"The severity dial is not monotone in {', '.join(names)} over its trained range.")
     return out
 

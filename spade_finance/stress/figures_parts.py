@@ -75,10 +75,12 @@ def dial(report: StressReport) -> go.Figure:
     part = _part(report.dial, "severity dial")
     panels = (
         ("volatility", "volatility, % a year", 100), ("mean_correlation", "mean correlation", 1),
-        ("es_97_5", "ES 97.5 %, one day, %", 100),
+        ("es_97_5", "ES 97.5 %, one day, %", 100), ("mean_return", f"mean return over {part.n_days} days, %", 100),
+        ("prob_loss_20", f"P(loss ≥ 20 % over {part.n_days} days), %", 100),
     )  # fmt: skip
+    count = len(panels)
     figure = make_subplots(
-        3, 1, subplot_titles=[t for _, t, _ in panels], vertical_spacing=0.1, shared_xaxes=True
+        count, 1, subplot_titles=[t for _, t, _ in panels], vertical_spacing=0.06, shared_xaxes=True
     )
     curve = part.table[part.table["portfolio"] == "market"]
     x = curve["severity"].to_numpy(dtype=float)
@@ -113,8 +115,8 @@ def dial(report: StressReport) -> go.Figure:
                            hovertemplate="%{text}: %{y:.2f}<extra></extra>"),
                 row=row, col=1,
             )  # fmt: skip
-    style(figure, f"Severity dial of {part.regime}: what a severity does to the equal-weight market", 780)
-    figure.update_xaxes(title_text="severity, 1 is the typical episode", row=3, col=1)
+    style(figure, f"Severity dial of {part.regime}: what a severity does to the equal-weight market", 1180)
+    figure.update_xaxes(title_text="severity, 1 is the typical episode", row=count, col=1)
     lift_legend(figure)
     return figure.update_layout(margin_t=124)  # a phone needs three lines for the legend
 

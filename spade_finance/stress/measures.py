@@ -12,8 +12,8 @@ function :math:`\psi`, and its standard error follows from the clusters' sums of
 .. math:: \psi_{ES}(L) = q + \frac{(L - q)^+}{1 - \alpha} - ES
 
 and the VaR's error inverts that of the distribution function (Woodruff 1952),
-:math:`SE_q = \tfrac14 \{Q(\alpha + 2 SE_F) - Q(\alpha - 2 SE_F)\}`, so that no density is estimated. Two errors wide and
-quartered: a single error's width rests on too few order statistics.
+:math:`SE_q = \tfrac14 \{Q(\alpha + 2 SE_F) - Q(\alpha - 2 SE_F)\}`, so that no density is estimated. Two errors
+wide and quartered: a single error's width rests on too few order statistics.
 
 Where losses repeat (a bootstrap draws real days, a count of days is whole), that interval may hold few distinct
 values, one even, and says little. Then the error is the larger of two: half the way to the farther end of the

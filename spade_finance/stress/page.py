@@ -13,6 +13,7 @@ from spade_finance.plot_style import regime_colors
 from spade_finance.reports.html import embedded, provenance_rows, render
 from spade_finance.stress import figures
 from spade_finance.stress.catalogue import MEASURES
+from spade_finance.stress.dial_measure import LOSS, RISES, TITLES
 from spade_finance.stress.executive import assumptions, limits, summary_sentences
 from spade_finance.stress.narrative import percent
 from spade_finance.stress.summary import contribution_summary, label, number_text, regime_summary, sources
@@ -27,9 +28,8 @@ SOURCE_TITLES = {
     "model": "generated", "scenarios": "given scenarios", "block_bootstrap": "block bootstrap",
     "history": "real episodes",
 }  # fmt: skip
-DIAL_SHOWN = ("volatility", "mean_correlation", "es_97_5")
 GROUPS = (
-    ("Return and volatility", ("return", "volatility")),
+    ("Return and volatility", ("return", "median_return", "volatility")),
     ("Value at risk", ("var",)),
     ("Expected shortfall", ("es", "liquidity_es")),
     ("Drawdowns", ("max_drawdown", "drawdown_days", "under_water", "longest_under_water")),
@@ -151,11 +151,14 @@ def _dial(report: StressReport) -> dict[str, Any] | None:
     part = report.dial
     if part is None:
         return None
-    bad = [k.replace("_", " ") for k in DIAL_SHOWN if not part.monotone.get(k, True)]
+    bad = [TITLES[k] for k in RISES if not part.monotone.get(k, True)]
+    good = (
+        " Volatility, correlation, ES and the probability of losing a fifth do not fall with it and the mean return "
+        "does not rise, judged by paired errors."
+    )
     text = (
         f"Trained range of severities {part.trained[0]:.2f} to {part.trained[1]:.2f}; beyond it (dotted) the curve is "
-        f"extrapolated. {'Not monotone in ' + ', '.join(bad) if bad else 'Monotone in volatility, correlation and ES'}"
-        f", judged by paired errors. Volatility grows with severity to the power {part.elasticity:.2f}"
+        f"extrapolated.{'' if bad else good} Volatility grows with severity to the power {part.elasticity:.2f}"
     )
     if np.isfinite(part.elasticity_real):
         text += f" in the model and {part.elasticity_real:.2f} over {len(part.episodes)} real episodes"
@@ -165,13 +168,16 @@ def _dial(report: StressReport) -> dict[str, Any] | None:
         cells = [
             _split(number_text(row[c], row[f"{c}_se"], "percent")) if c != "mean_correlation"
             else [f"{row[c]:.3f}", f"{row[f'{c}_se']:.3f}"]
-            for c in DIAL_SHOWN
+            for c in RISES
         ]  # fmt: skip
         rows.append(
             {"title": f"{row['severity']:.2f}" + ("" if row["trained"] else ", extrapolated"), "cells": cells}
         )
+    days = f"{part.n_days} days"
     return {"figure": embedded(figures.dial(report)), "text": text + ".", "rows": rows,
-            "headings": ["severity", "volatility a year", "mean correlation", "one-day ES 97.5 %"]}  # fmt: skip
+            "flag": f"Not monotone in {' and '.join(bad)} over the trained range, judged by paired errors" * bool(bad),
+            "headings": ["severity", "volatility a year", "mean correlation", "one-day ES 97.5 %",
+                         f"mean return, {days}", f"P(loss ≥ {100 * LOSS:.0f} %), {days}"]}  # fmt: skip
 
 
 def _counterfactual(report: StressReport) -> dict[str, Any] | None:
@@ -275,6 +281,7 @@ def _views(pooled: Any) -> dict[str, Any] | None:
     rows = []
     for _, row in pooled.numbers().iterrows():
         title = "mean loss" if row["measure"] == "mean" else label((row["measure"], row["level"], None))
+        title = title.replace(", whole scenario", "")
         pairs = (("prior", "prior_error"), ("posterior", "posterior_error"))
         rows.append(
             {"title": title, "cells": [_split(number_text(row[a], row[b], "percent")) for a, b in pairs]}
@@ -309,7 +316,9 @@ def _split(text: str) -> list[str]:
 def _plain_pair(value: float, error: float) -> list[str]:
     if not np.isfinite(value):
         return ["–", ""]
-    return [f"{value:.2f}".replace("-", "−"), f"{error:.2f}" if np.isfinite(error) else ""]
+    known = bool(np.isfinite(error) and error > 0)
+    digits = 3 if known and error < 0.01 else 2
+    return [f"{value:.{digits}f}".replace("-", "−"), f"{error:.{digits}f}" if known else ""]
 
 
 def _plain(value: Any) -> str | None:

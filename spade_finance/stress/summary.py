@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, float | None, int | None]
 
+ROUNDED_UP = 1.005
+"""An error of 0.0996 is printed as 0.10 and not as 0.100."""
+
 HEADLINES: tuple[Key, ...] = (
     ("return", None, None),
     ("median_return", None, None),
@@ -69,7 +72,9 @@ def number_text(value: float, error: float, unit: str) -> str:
     factor, suffix = (1.0, " days") if unit == "days" else (100.0, " %")
     digits, told = 1, bool(np.isfinite(error) and error > 0)
     if told:
-        digits = int(np.clip(1 - np.floor(np.log10(factor * error)), 1, 3 if unit != "days" else 2))
+        digits = int(
+            np.clip(1 - np.floor(np.log10(ROUNDED_UP * factor * error)), 1, 3 if unit != "days" else 2)
+        )
     elif unit == "days":
         digits = 0
     text = f"{factor * value:.{digits}f}"

@@ -8,6 +8,7 @@ same report on two machines must agree to the last digit, so these sums are nump
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ __all__ = ["dot", "gram", "weigh"]
 Vector = NDArray[np.float64]
 
 
-def dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> Vector:
+def dot(a: NDArray[Any], b: NDArray[Any]) -> Vector:
     """Sum of products over the last axis, () or (m,), of (n,) or (m, n) with (n,)."""
     return np.asarray((np.asarray(a, dtype=np.float64) * b).sum(axis=-1))
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spade_finance.stress.measures import ENOUGH, FEWEST_IN_TAIL, WIDTH
 from spade_finance.stress.sums import dot
 
 __all__ = ["WeightedLosses"]
@@ -48,22 +49,38 @@ class WeightedLosses:
         return value, self._error(self.losses - value)
 
     def var(self, level: float) -> Pair:
-        """VaR and its standard error."""
+        """VaR and its standard error; NaN where less than one effective path lies beyond."""
+        if not self._deep_enough(level):
+            return float("nan"), float("nan")
         value = self.quantile(level)
-        share = float(dot(self.probabilities, self.losses <= value))
-        error = self._error((self.losses <= value).astype(np.float64) - share)
+        shares = (
+            self.losses <= value,
+            self.losses < value,
+        )  # both ends of the step that the quantile stands on
+        error = max(self._error(x.astype(np.float64) - float(dot(self.probabilities, x))) for x in shares)
         if not error > 0:
             return value, 0.0
         # two errors wide: one error's width rests on too few order statistics; an end beyond the data is left out
-        top, bottom = min(level + 2 * error, 1.0), max(level - 2 * error, 0.0)
-        return value, error * (self.quantile(top) - self.quantile(bottom)) / (top - bottom)
+        top, bottom = min(level + WIDTH * error, 1.0), max(level - WIDTH * error, 0.0)
+        high, low = self.quantile(top), self.quantile(bottom)
+        found = error * (high - low) / (top - bottom)
+        inside = self.losses[(self.losses >= low) & (self.losses <= high)]
+        if len(np.unique(inside)) < ENOUGH:  # too few to tell a width from: cover the interval whole
+            found = max(found, (high - value) / WIDTH, (value - low) / WIDTH)
+        return value, found
 
     def es(self, level: float) -> Pair:
-        """Expected shortfall and its standard error."""
+        """Expected shortfall and its standard error; NaN where less than one effective path lies beyond."""
+        if not self._deep_enough(level):
+            return float("nan"), float("nan")
         q = self.quantile(level)
         beyond = q + np.maximum(self.losses - q, 0.0) / (1.0 - level)
         value = float(dot(self.probabilities, beyond))
         return value, self._error(beyond - value)
+
+    def _deep_enough(self, level: float) -> bool:
+        effective = 1.0 / float(dot(self.probabilities, self.probabilities))
+        return effective * (1.0 - level) >= FEWEST_IN_TAIL - 1e-9
 
     def _error(self, influence: Array) -> float:
         return float(np.sqrt(np.square(self.probabilities * influence).sum()))

@@ -25,7 +25,9 @@ from spade_finance.scenarios import ScenarioSet
 from tests.finance.cli_double import REGIMES, Generator
 
 Run = Callable[..., tuple[int, str, str]]
-COMMANDS = ("demo", "data fetch", "data check", "regimes", "train", "generate", "evaluate", "info")
+COMMANDS = (
+    "demo", "data fetch", "data check", "regimes", "train", "generate", "evaluate", "stress", "backtest", "info",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 
 

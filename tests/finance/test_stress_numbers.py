@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -12,6 +14,7 @@ from spade_finance.stress.drawdowns import find_spells
 from spade_finance.stress.engine import Plan, windows_inside
 from spade_finance.stress.liquidity import LADDER, cascade_es, liquidity_days
 from spade_finance.stress.measures import Sample, cluster_mean, paths_for_one_percent
+from spade_finance.stress.sums import dot, gram, weigh
 from spade_finance.stress.tables import volatility
 
 SECTORS = ("A", "B", "C")
@@ -113,6 +116,48 @@ def test_errors_of_independent_observations_are_the_textbook_ones() -> None:
     )
 
 
+def test_two_errors_of_a_var_cover_the_truth_as_often_as_they_should() -> None:
+    """Paths of 20 days with a level of their own; the truth is the quantile of the mixture, by a large draw."""
+    rng = np.random.default_rng(3)
+
+    def paths(n: int) -> np.ndarray:
+        return np.exp(0.4 * rng.standard_normal((n, 1))) * rng.standard_normal((n, 20))
+
+    levels = (0.95, 0.975, 0.99)
+    truth = np.quantile(paths(100_000), levels)
+    inside = np.zeros(3)
+    for _ in range(400):
+        sample = Sample(paths(100).reshape(-1), np.repeat(np.arange(100), 20), 100)
+        found = [sample.var(level) for level in levels]
+        inside += [abs(e.value - q) <= 2 * e.std_error for e, q in zip(found, truth, strict=True)]
+    assert (inside > 0.92 * 400).all(), inside  # 95 are expected, give or take 1.1
+    assert (inside < 0.985 * 400).all(), inside
+
+
+@pytest.mark.parametrize("n_days", [20, 40, 100, 400])
+def test_the_var_of_repeated_days_has_an_honest_error(n_days: int) -> None:
+    """A bootstrap draws the same days again and again: never an error of nothing, and two of them cover."""
+    rng, reps = np.random.default_rng(n_days), 50
+    levels = [level for level in (0.9, 0.95, 0.963, 0.975) if n_days * (1 - level) >= 1]
+    inside, count = 0, 0
+    for _ in range(6):
+        days = np.sort(rng.standard_t(3, n_days))
+        for level in levels:
+            truth = days[int(np.ceil(level * n_days - 1e-9)) - 1]
+            for _ in range(reps):
+                sample = Sample(rng.choice(days, 2000), np.repeat(np.arange(100), 20), 100)
+                found = sample.var(level)
+                assert found.std_error > 0
+                inside += abs(found.value - truth) <= 2 * found.std_error
+                count += 1
+    assert inside / count > 0.95
+
+
+def test_losses_that_are_all_the_same_have_no_error() -> None:
+    sample = Sample(np.full(300, 0.25), np.repeat(np.arange(100), 3), 100)
+    assert (sample.var(0.95).value, sample.var(0.95).std_error) == (0.25, 0.0)
+
+
 def test_only_the_sorted_part_is_used_but_any_level_can_be_asked() -> None:
     x = np.random.default_rng(1).standard_normal(30_000)
     fast, whole = Sample(x, np.arange(len(x)), len(x)), Sample(x, np.arange(len(x)), len(x), sorted_share=1.0)
@@ -130,6 +175,19 @@ def test_number_of_paths_for_one_percent_is_reached_by_that_many_paths() -> None
     assert needed == paths_for_one_percent(row["value"], row["std_error"], 500)
     value, error = sf.stress(gaussian(needed, 10, 6), WEIGHTS).number("es", row["level"], 1)
     assert error / value == pytest.approx(0.01, rel=0.25)
+
+
+def test_sums_of_products_are_right_and_add_in_one_order() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.standard_normal(30_001), rng.standard_normal(30_001)
+    assert float(dot(a, b)) == pytest.approx(math.fsum(x * y for x, y in zip(a, b, strict=True)), rel=1e-13)
+    assert float(dot(np.stack([b, a]), b)[1]) == float(dot(a, b))
+    rows = rng.standard_normal((500, 3))
+    np.testing.assert_allclose(gram(rows), rows.T @ rows, rtol=1e-12)
+    cube = rng.standard_normal((4, 3, 6))
+    np.testing.assert_allclose(
+        weigh(cube, [0.5, 0.0, -1.0]), 0.5 * cube[:, 0] - cube[:, 2], rtol=1e-12, atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("rebalance", ["daily", "monthly", "none"])

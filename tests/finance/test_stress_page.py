@@ -69,7 +69,8 @@ def full(plain: StressReport) -> StressReport:
     severity = np.array([0.5, 0.7, 1.0, 1.2, 1.5])
     rows = [
         {"severity": s, "portfolio": "market", "trained": 0.7 <= s <= 1.2, "volatility": 0.4 * s, "volatility_se": 0.01,
-         "mean_correlation": 0.5, "mean_correlation_se": 0.01, "es_97_5": 0.05 * s, "es_97_5_se": 0.001}
+         "mean_correlation": 0.5, "mean_correlation_se": 0.01, "es_97_5": 0.05 * s, "es_97_5_se": 0.001,
+         "mean_return": -0.1 * s, "mean_return_se": 0.01, "prob_loss_20": 0.2 * s, "prob_loss_20_se": 0.01}
         for s in severity
     ]  # fmt: skip
     days = pd.to_datetime(["2008-09-01", "2020-03-01"])
@@ -100,8 +101,7 @@ def full(plain: StressReport) -> StressReport:
         },
     )
     pooled = entropy_pooling(Sampled().sample("crisis", 400, 1), "return(market) = -5%", BOOKS)
-    object.__setattr__(again, "views", pooled)
-    return again
+    return replace(again, views=pooled)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,8 @@ def test_the_page_loads_nothing_and_holds_every_section(full: StressReport, page
     assert "<dd>feedc0de</dd>" in rest
     assert "spade-finance stress --rerun report.json --out again --history RETURNS" in rest
     assert "not monotone in mean correlation" in " ".join(limits(full))
+    assert '<p class="out">Not monotone in mean correlation over the trained range' in rest
+    assert "mean return, 60 days" in rest
 
 
 def test_parts_that_were_not_computed_are_left_out(plain: StressReport) -> None:

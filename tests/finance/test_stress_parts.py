@@ -25,14 +25,15 @@ SD, MEAN, RHO = np.array([0.005, 0.02]), np.array([0.001, -0.002]), 0.4
 
 
 class Severe:
-    """Gaussian sectors with correlation 0.4; volatility is the regime's times severity to a power."""
+    """Gaussian sectors with correlation 0.4; volatility is the regime's times severity to a power, and the mean grows
+    by `drift` for each unit of severity."""
 
     regimes_, sectors_ = REGIMES, SECTORS
     severity_range_ = (0.7, 1.4)
     training_window_ = (pd.Timestamp("2001-01-01"), pd.Timestamp("2003-12-31"))
 
-    def __init__(self, power: float = 1.0) -> None:
-        self.power = power
+    def __init__(self, power: float = 1.0, drift: float = 0.0) -> None:
+        self.power, self.drift = power, drift
 
     def timeline(self, script: Any) -> RegimeTimeline:
         if isinstance(script, RegimeTimeline):
@@ -46,7 +47,8 @@ class Severe:
         own = rng.standard_normal((n_paths, timeline.n_days, 3))
         z = np.sqrt(RHO) * common + np.sqrt(1 - RHO) * own
         scale = (SD[timeline.codes] * timeline.severity**self.power)[:, None]
-        simple = MEAN[timeline.codes][:, None] + scale * z
+        mean = MEAN[timeline.codes] + self.drift * (timeline.severity - 1)
+        simple = mean[:, None] + scale * z
         for s in range(3):
             bad = timeline.sector_codes[s] >= 0
             simple[:, bad, s] *= 4.0
@@ -67,8 +69,16 @@ def test_the_dial_finds_volatility_correlation_and_es_of_a_known_model() -> None
         assert abs(row["mean_correlation"] - RHO) < 4 * row["mean_correlation_se"]
         es = own * norm.pdf(norm.ppf(0.975)) / 0.025 - MEAN[1]
         assert abs(row["es_97_5"] - es) < 4 * row["es_97_5_se"]
+        assert abs(row["mean_return"] - ((1 + MEAN[1]) ** 63 - 1)) < 4 * row["mean_return_se"]
     assert dial.elasticity == pytest.approx(1.0, abs=0.01)
-    assert dial.monotone == {"volatility": True, "mean_correlation": True, "es_97_5": True}
+    assert dial.monotone == dict.fromkeys(
+        ("volatility", "mean_correlation", "es_97_5", "mean_return", "prob_loss_20"), True
+    )
+    middle = market.iloc[3]
+    drawn = Severe().sample(f"wild*{middle['severity']:.6g}:63", 400, 1).simple_array.astype(float)
+    lost = np.array([np.prod(1 + path.mean(axis=1)) <= 0.8 for path in drawn])
+    assert middle["prob_loss_20"] == lost.mean()
+    assert middle["prob_loss_20_se"] == pytest.approx(lost.std() / np.sqrt(400), rel=0.5)
     assert list(market["trained"]) == [False, *[True] * (len(market) - 2), False]
 
 
@@ -76,6 +86,16 @@ def test_a_dial_that_turns_the_wrong_way_is_seen() -> None:
     dial = severity_dial(Severe(power=-1.0), n_paths=200, seed=1)
     assert not dial.monotone["volatility"]
     assert not dial.monotone["es_97_5"]
+
+
+def test_a_drift_that_rises_with_severity_is_seen_where_single_days_cannot_show_it() -> None:
+    """A quarter's result: the days grow wilder, but the mean return rises and losses become rarer."""
+    dial = severity_dial(Severe(power=0.1, drift=0.004), n_paths=200, seed=1)
+    assert dial.monotone == {
+        "volatility": True, "mean_correlation": True, "es_97_5": False, "mean_return": False, "prob_loss_20": False,
+    }  # fmt: skip
+    calm = severity_dial(Severe(power=0.5, drift=-0.001), n_paths=200, seed=1)
+    assert all(calm.monotone.values())
 
 
 def test_the_dial_is_held_against_real_episodes() -> None:

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,20 +76,18 @@ def test_every_library_script_can_be_drawn() -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_report_of_the_default_model_reruns_to_the_same_numbers(run: Run, tmp_path: Path) -> None:
-    """All parts, the page too."""
-    from spade_finance.model import estimator
+def test_the_whole_report_of_the_default_model_reruns_to_the_same_numbers(tmp_path: Path) -> None:
+    """All parts and the page, in processes of their own with different numbers of threads."""
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spade_finance.model.ScenarioGenerator", estimator.ScenarioGenerator, raising=False)
-        code, _, err = run(
-            "stress", "--scenario", "gfc", "--paths", 300, "--out", tmp_path / "a", "--skip", "pdf"
-        )
-        assert code == 0, err
-        code, _, err = run(
-            "stress", "--rerun", tmp_path / "a" / "report.json", "--out", tmp_path / "b", "--skip", "pdf"
-        )
-        assert code == 0, err
+    def call(threads: int, *arguments: object) -> None:
+        command = [sys.executable, "-m", "spade_finance.cli", "stress", *map(str, arguments), "--skip", "pdf"]
+        env = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+        done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    views = ["--view", "return(market, 126) = -25%", "--view", "volatility(Energy) >= 40%"]
+    call(1, "--scenario", "gfc", "--paths", 300, *views, "--out", tmp_path / "a")
+    call(2, "--rerun", tmp_path / "a" / "report.json", "--out", tmp_path / "b")
     assert (tmp_path / "a" / "report.json").read_text() == (tmp_path / "b" / "report.json").read_text()
     assert "<html" in (tmp_path / "a" / "report.html").read_text()[:500]
 
@@ -102,6 +103,9 @@ def test_the_whole_report_of_the_default_model_reruns_to_the_same_numbers(run: R
         ("[x]\nscript = 'bull:1'\nscripts = 'a'", "did you mean 'script'?"),
         ("[x]\nscript = 'bull:1'\nhistory = ['2008']", "is no range such as"),
         ("[x]\nscript = 5", "script must be a text"),
+        ("[x]\nscript = 'bull:1'\nviews = ['return(market) is low']", "cannot be read"),
+        ("[x]\nscript = 'bull:1'\nviews = 7", "views: none given"),
+        ("[x]\nscript = 'bull:1'\nviews = [{kind = 'return'}]", "lacks 'who'"),
         ("['a b']\nscript = 'bull:1'", "no usable name"),
     ],
 )
@@ -303,6 +307,75 @@ def test_a_rerun_with_another_model_is_refused_and_names_both(
     assert not (tmp_path / "b").exists()
 
 
+VIEW = "return(market, 15) = -4%"
+
+
+def test_views_hold_are_printed_kept_and_repeated(
+    run: Run, no_pages: None, weights: Path, tmp_path: Path
+) -> None:
+    common = ["stress", "--skip", "pdf", "--skip", "history", "--skip", "block_bootstrap", "--skip", "dial"]
+    code, out, err = run(
+        *common, "--scenario", "bull:10,crisis:12", "--portfolio", weights, "--paths", 300, "--view", VIEW, "--view",
+        "volatility(Energy) >= 37%", "--out", tmp_path / "a",
+    )  # fmt: skip
+    assert code == 0, err
+    found = json.loads((tmp_path / "a" / "report.json").read_text())
+    # the same by hand: these paths, these views, this portfolio
+    paths = Generator().sample("bull:10,crisis:12", 300, 0)
+    by_hand = sf.entropy_pooling(paths, [VIEW, "volatility(Energy) >= 37%"], read_portfolio(weights))
+    assert found["views"] == json.loads(json.dumps(by_hand.to_dict()))
+    assert [row["posterior"] for row in found["views"]["table"]] == pytest.approx([-0.04, 0.37], abs=1e-6)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert any(line.startswith("return(market, 15) = -4%") and line.endswith(" -4%") for line in lines)
+    assert f"{by_hand.ess:,.0f} remain effective" in out
+    assert f"relative entropy {by_hand.relative_entropy:.3g}" in out
+    assert sum(line.startswith(("VaR", "ES 9")) and line.count("±") == 2 for line in lines) >= 4
+    code, _, err = run(
+        "stress", "--rerun", tmp_path / "a" / "report.json", "--out", tmp_path / "b", "--skip", "pdf"
+    )
+    assert code == 0, err
+    assert (tmp_path / "a" / "report.json").read_text() == (tmp_path / "b" / "report.json").read_text()
+
+
+def test_views_out_of_reach_are_one_line_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
+    for view, message in (
+        (
+            "return(market) = -95%",
+            "views out of reach of these 50 paths: return(market) = -95%. Within reach",
+        ),
+        ("return(market) down", "cannot be read"),
+        ("return(Oil) = -5%", "view on 'Oil': known are"),
+        ("return(market, 99) = -5%", "have 10 days, fewer than 99"),
+    ):
+        code, out, err = run(
+            "stress", "--scenario", "bull:10", "--paths", 50, "--view", view, "--out", tmp_path / "out"
+        )
+        assert (code, out) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_scenario_of_the_library_may_carry_views(run: Run, no_pages: None, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[mine]\nscript = "bull:5,crisis:15"\nviews = ["return(market) = -6%", '
+        '{kind = "volatility", who = "Energy", relation = ">=", value = 0.2}]\n'
+    )
+    mine = load_library(own)["mine"]
+    assert mine.views == ("return(market) = -6%", "volatility(Energy) >= 20%")
+    assert type(mine).from_dict(json.loads(json.dumps(mine.to_dict()))) == mine
+    found = run_stress(Generator(), mine, None, 200, 1, parts=(), views=["return(market) = -6%", VIEW])
+    assert found.views is not None
+    assert found.options["views"] == [*mine.views, VIEW]
+    assert found.views.table["posterior"].iloc[[0, 2]].tolist() == pytest.approx([-0.06, -0.04])
+    plain = run_stress(Generator(), "bull:5,crisis:15", None, 200, 1, parts=())
+    assert plain.views is None
+    assert plain.to_dict()["views"] is None
+    with pytest.raises(sf.InputError, match="no views"):
+        plain.plot_views()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -315,6 +388,8 @@ def test_a_rerun_with_another_model_is_refused_and_names_both(
         (["--scenario", "gfc", "--library", "none.toml"], "does not exist"),
         (["--scenario", "bull:5", "--liquidity", "none.csv"], "does not exist"),
         (["--scenario", "bull:5", "--paths", "1"], "too few"),
+        (["--scenario", "bull:5", "--reverse-horizon", "2"], "horizon=2 must be a whole number from 5"),
+        (["--scenario", "bull:5", "--loss", "20"], "write 20 % as 0.2"),
         (["--scenario", "bull:5", "--portfolio", "none.csv"], "does not exist"),
         (["--scenario", "bull:5", "--paths", "90000000"], "ask for at most"),
     ],

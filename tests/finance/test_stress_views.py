@@ -193,9 +193,21 @@ def test_standard_errors_of_equal_weights_cover() -> None:
     assert (inside < 0.99 * 300).all()
 
 
+def test_a_quantile_beyond_the_effective_paths_is_not_told() -> None:
+    x = np.arange(100.0)
+    p = np.full(100, 1e-6)
+    p[[10, 50, 90, 99]] = 0.25  # worth four paths
+    few = WeightedLosses(x, p / p.sum())
+    assert np.isnan([*few.var(0.95), *few.es(0.95)]).all()
+    value, error = few.var(0.6)
+    assert value == 90
+    assert error > 1.0  # the heaviest path is one of four, not a certainty
+
+
 @pytest.mark.parametrize("text", [
     "return(market, 189) = -45%", "volatility(Energy) >= 60%", "correlation(Energy, Health Care) = 0.8",
-    "var(portfolio, 95%, 20) <= 25%", "probability(market, 20%, 63) = 30%", "drawdown(market) <= -30%",
+    "var(portfolio, 95%, 20) <= 25%", "return(market) = -4.5678912%",
+    "probability(market, 20%, 63) = 30%", "drawdown(market) <= -30%",
 ])  # fmt: skip
 def test_views_go_to_text_and_back(text: str) -> None:
     view = parse_view(text)
