@@ -29,7 +29,7 @@ Examples:
   spade-finance stress --scenario "bull:60,crisis*1.1:40,bear:60" \\
       --portfolio a.csv --portfolio b.csv --rebalance none --out own
   spade-finance stress --scenario severely_adverse --out views \\
-      --view "return(market, 189) = -45%" --view "volatility(Energy) >= 60%"
+      --view "return(market, 126) = -30%" --view "volatility(Energy) >= 45%"
   spade-finance stress --rerun gfc/report.json --out again
 
 weights.csv has the columns asset,weight (decimal; negative is short; a row

@@ -12,9 +12,9 @@ import pandas as pd
 
 from spade_finance import plotting
 from spade_finance.evaluate import facts
-from spade_finance.reports.html import embedded, provenance_rows, render
 from spade_finance.evaluate.panel import MARKET, Panel
 from spade_finance.evaluate.regimes import HEADINGS, UNITS, RegimeTable, real_panel, regime_table, with_error
+from spade_finance.reports.html import embedded, provenance_rows, render
 
 if TYPE_CHECKING:
     from spade_finance.evaluate.report import EvaluationReport

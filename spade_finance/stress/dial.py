@@ -8,7 +8,8 @@ episodes of the regime are the check: at the severity that each of them had, the
 volatility that it had.
 
 Figures of a single day cannot see the drift, which decides what a quarter loses; so the dial also shows the mean
-return over its horizon, which must not rise with severity, and the probability of losing a fifth.
+and median return over its horizon, which should not rise with severity, and the probability of losing a fifth.
+(A mean of simple returns gains half the variance: it may rise where the median falls.)
 """
 
 from __future__ import annotations
@@ -58,15 +59,15 @@ class SeverityDial:
     regime : str
     table : DataFrame
         One row a severity and portfolio: ``severity, portfolio, trained, volatility, mean_correlation, es_97_5,
-        mean_return, prob_loss_20``, each with ``_se``; annual volatility and one-day ES of the portfolio, mean
-        correlation of all sectors, mean return and P(loss >= 20 %) at the end of ``n_days``. ``portfolio``
-        "market" is the equal weight.
+        mean_return, median_return, prob_loss_20``, each with ``_se``; annual volatility and one-day ES of the
+        portfolio, mean correlation of all sectors, mean and median return and P(loss >= 20 %) at the end of
+        ``n_days``. ``portfolio`` "market" is the equal weight.
     episodes : DataFrame
         Real episodes of the regime: ``start, end, days, severity, in_training, volatility,
         mean_correlation, es_97_5`` of the market, and ``dial_volatility, dial_mean_correlation``: the curve
         at their severity (NaN outside the grid).
     monotone : dict measure -> bool
-        Of the market over the trained range: nothing falls, and ``mean_return`` does not rise.
+        Of the market over the trained range: nothing falls, and neither mean nor median return rises.
     elasticity, elasticity_real : float
         Slope of log volatility on log severity, of the dial and over the real episodes (NaN with fewer than
         three); 1 is a volatility that grows in proportion.

@@ -21,12 +21,13 @@ LOSS = 0.20
 DAILY = ("volatility", "mean_correlation", "es_97_5")
 """Figures of single days, which real episodes have too."""
 RISES = {
-    "volatility": True, "mean_correlation": True, "es_97_5": True, "mean_return": False, "prob_loss_20": True,
+    "volatility": True, "mean_correlation": True, "es_97_5": True, "mean_return": False,
+    "median_return": False, "prob_loss_20": True,
 }  # fmt: skip
 """Every figure, and whether it must not fall (or, if False, not rise) with severity."""
 TITLES = {
     "volatility": "volatility", "mean_correlation": "mean correlation", "es_97_5": "one-day ES",
-    "mean_return": "mean return", "prob_loss_20": "the probability of losing a fifth",
+    "mean_return": "mean return", "median_return": "median return", "prob_loss_20": "the probability of losing a fifth",
 }  # fmt: skip
 
 
@@ -63,7 +64,8 @@ def measure(simple: NDArray[np.floating], weights: Vector) -> tuple[Vector, Vect
         end = ends[rows]
         columns = [
             np.sqrt(YEAR * variance), np.full(len(weights), correlation),
-            np.array([shortfall(own) for own in losses.T]), end.mean(axis=0), (end <= -LOSS).mean(axis=0),
+            np.array([shortfall(own) for own in losses.T]), end.mean(axis=0), np.median(end, axis=0),
+            (end <= -LOSS).mean(axis=0),
         ]  # fmt: skip
         return np.stack(columns, axis=1)
 

@@ -204,7 +204,7 @@ def limits(report: StressReport) -> list[str]:
 
 def _text(value: float, error: float) -> str:
     """``12.3 ± 0.4 %``: one digit, two where the error is smaller than that."""
-    digits = 2 if np.isfinite(error) and 0 < error < 0.0005 and abs(value) < 0.1 else 1
+    digits = 2 if np.isfinite(error) and 0 < error < 0.0005 else 1
     text = percent(float(value), digits)
     if not np.isfinite(error):
         return text

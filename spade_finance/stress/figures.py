@@ -2,7 +2,7 @@
 """Figures of a stress report: pure functions from its numbers to plotly figures.
 
 Those of its further parts (dial, counterfactual, spill-over, reverse stress, nowcast) live in :mod:`.figures_parts` and
-are found here too.
+:mod:`.figures_dial` and are found here too.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import pandas as pd
 
 from spade_finance.exceptions import InputError
 from spade_finance.plot_style import GENERATED, GRID, OTHERS, REAL, TEXT, band, style
+from spade_finance.stress.figures_dial import dial
 from spade_finance.stress.figures_parts import (
     add_ribbon,
     counterfactual,
-    dial,
     nowcast_fan,
     pooled_losses,
     reverse_paths,
     spillover,
     steps,
 )
+from spade_finance.stress.summary import number_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -132,7 +133,7 @@ def losses(report: StressReport, portfolio: str | None = None) -> go.Figure:
         if not np.isfinite(value):
             continue
         line = {"color": TEXT, "width": 1.8, "dash": dash}
-        label = f"{text}: {100 * value:.1f} ± {100 * error:.1f} %"
+        label = f"{text}: {number_text(value, error, 'percent')}"
         figure.add_trace(
             go.Scatter(x=[100 * value] * 2, y=[0, top], mode="lines", line=line, name=label, hoverinfo="name")
         )

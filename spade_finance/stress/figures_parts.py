@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the further parts: dial, counterfactual, spill-over, reverse stress, nowcast; and the regime ribbon."""
+"""Figures of the further parts: counterfactual, spill-over, reverse stress, nowcast; and the regime ribbon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from spade_finance.plot_style import (
     REAL,
     TEXT,
     band,
-    lift_legend,
     regime_colors,
     style,
 )
@@ -67,65 +66,11 @@ def add_ribbon(ribbon: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def dial(report: StressReport) -> go.Figure:
-    """Severity against volatility, mean correlation and ES of the market, with bands and real episodes."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
-    part = _part(report.dial, "severity dial")
-    panels = (
-        ("volatility", "volatility, % a year", 100), ("mean_correlation", "mean correlation", 1),
-        ("es_97_5", "ES 97.5 %, one day, %", 100), ("mean_return", f"mean return over {part.n_days} days, %", 100),
-        ("prob_loss_20", f"P(loss ≥ 20 % over {part.n_days} days), %", 100),
-    )  # fmt: skip
-    count = len(panels)
-    figure = make_subplots(
-        count, 1, subplot_titles=[t for _, t, _ in panels], vertical_spacing=0.06, shared_xaxes=True
-    )
-    curve = part.table[part.table["portfolio"] == "market"]
-    x = curve["severity"].to_numpy(dtype=float)
-    inside = curve["trained"].to_numpy(dtype=bool)
-    first, last = np.flatnonzero(inside)[[0, -1]]
-    for row, (name, _, unit) in enumerate(panels, 1):
-        y, error = (unit * curve[c].to_numpy(dtype=float) for c in (name, f"{name}_se"))
-        figure.add_trace(
-            band(x, y - 2 * error, y + 2 * error, 0.22, "± 2 errors", legend=row == 1), row=row, col=1
-        )
-        trained = slice(first, last + 1)
-        line = {"color": GENERATED, "width": 2.2}
-        figure.add_trace(
-            go.Scatter(x=x[trained], y=y[trained], line=line, name="model", showlegend=row == 1,
-                       hovertemplate="severity %{x:.2f}: %{y:.2f}<extra></extra>"),
-            row=row, col=1,
-        )  # fmt: skip
-        for j, ends in enumerate((slice(0, first + 1), slice(last, len(x)))):
-            figure.add_trace(
-                go.Scatter(x=x[ends], y=y[ends], line=line | {"dash": "dot"}, name="extrapolated",
-                           showlegend=row == 1 and j == 0, mode="lines"),
-                row=row, col=1,
-            )  # fmt: skip
-        for learnt, symbol, text in ((True, "circle-open", "real, seen"), (False, "diamond", "real, later")):
-            rows = part.episodes[part.episodes["in_training"].astype(bool) == learnt]
-            if rows.empty or name not in rows:
-                continue
-            label = [f"{s:%Y-%m-%d} to {e:%Y-%m-%d}" for s, e in zip(rows["start"], rows["end"], strict=True)]
-            figure.add_trace(
-                go.Scatter(x=rows["severity"], y=unit * rows[name].astype(float), mode="markers", name=text,
-                           marker={"symbol": symbol, "size": 9, "color": REAL}, showlegend=row == 1, text=label,
-                           hovertemplate="%{text}: %{y:.2f}<extra></extra>"),
-                row=row, col=1,
-            )  # fmt: skip
-    style(figure, f"Severity dial of {part.regime}: what a severity does to the equal-weight market", 1180)
-    figure.update_xaxes(title_text="severity, 1 is the typical episode", row=count, col=1)
-    lift_legend(figure)
-    return figure.update_layout(margin_t=124)  # a phone needs three lines for the legend
-
-
 def counterfactual(report: StressReport, portfolio: str | None = None) -> go.Figure:
     """Difference in value between the two timelines by day, same noise."""
     import plotly.graph_objects as go
 
-    part = _part(report.counterfactual, "counterfactual")
+    part = part_of(report.counterfactual, "counterfactual")
     name = portfolio or report.portfolios[0].name
     table = part.daily[name]
     rows = steps(table)
@@ -148,7 +93,7 @@ def spillover(report: StressReport) -> go.Figure:
     """Delta-CoVaR by sector, generated beside real, for the worst days that the table has."""
     import plotly.graph_objects as go
 
-    part = _part(report.spillover, "spill-over")
+    part = part_of(report.spillover, "spill-over")
     table = part.table
     if part.others is not None:
         return _spilled(part.others)
@@ -298,7 +243,8 @@ def pooled_losses(pooled: PooledScenarios) -> go.Figure:
     return figure
 
 
-def _part(part: Any, what: str) -> Any:
+def part_of(part: Any, what: str) -> Any:
+    """The part, or an error that says it was left out."""
     if part is None:
         raise InputError(f"this report has no {what}: it was left out when the report was made")
     return part

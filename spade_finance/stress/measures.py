@@ -17,8 +17,8 @@ wide and quartered: a single error's width rests on too few order statistics.
 
 Where losses repeat (a bootstrap draws real days, a count of days is whole), that interval may hold few distinct
 values, one even, and says little. Then the error is the larger of two: half the way to the farther end of the
-interval, which covers it whole; and that of the quantile function drawn as a line through the middles of the
-neighbouring values' steps, which is what the data would say had they not been rounded to those values.
+interval, which covers it whole; and that of a quantile function smoothed over the width of the step on which the
+quantile stands, as if the losses had not been rounded to the values that repeat.
 
 VaR is the smallest loss that at least a share :math:`\alpha` of all losses do not exceed; ES is the mean of
 the worst :math:`1 - \alpha`, the loss at the border taken in part (Acerbi & Tasche 2002), so ES is coherent
@@ -41,8 +41,12 @@ FEWEST_IN_TAIL = 1.0
 SMALL, SORTED_SHARE = 2_000, 0.2
 WIDTH = 2.0
 """Errors of the distribution function on either side from which a quantile's error is taken."""
+SAME = 1e-6
+"""Losses that differ by less, relatively, are one: the same days of history, rounded differently."""
 ENOUGH = 10
 """Distinct losses below which that interval is no measure of a width."""
+LIGHT = 0.5
+"""A loss that repeats matters from this share on, in errors of the distribution function."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Sample:
             return NONE
         value = self.quantile(level)
         # influence of F at the step's upper end, and where many losses tie at its lower end too
-        start, tied = (int(np.searchsorted(self.tail, value, side)) for side in ("right", "left"))
+        tied, start = self._step(value)
         error = self._error_of_share(start)
         if start - tied > 1:
             error = max(error, self._error_of_share(tied))
@@ -125,30 +129,30 @@ class Sample:
         top, bottom = min(level + WIDTH * error, 1.0), max(level - WIDTH * error, 0.0)
         high, low = self.quantile(top), self.quantile(bottom)
         spread = error * (high - low) / (top - bottom)  # an end beyond the data is left out
-        if self._many_between(low, high):
+        tied, start = self._step(value)
+        step = (start - tied) / self.n
+        if step <= LIGHT * error and self._many_between(low, high):
             return spread
-        return max((high - value) / WIDTH, (value - low) / WIDTH, error * self._slope(value), spread)
+        wide_top, wide_bottom = (
+            min(level + WIDTH * error + step, 1.0),
+            max(level - WIDTH * error - step, 0.0),
+        )
+        smooth = error * (self.quantile(wide_top) - self.quantile(wide_bottom)) / (wide_top - wide_bottom)
+        return max(spread, smooth, (high - value) / WIDTH, (value - low) / WIDTH)
 
     def _many_between(self, low: float, high: float) -> bool:
         """Whether an interval holds enough distinct losses to tell a width from."""
-        place, count = int(np.searchsorted(self.tail, low, "right")), 1
+        place, count = self._step(low)[1], 1
         while count < ENOUGH and place < len(self.tail) and self.tail[place] <= high:
-            place = int(np.searchsorted(self.tail, self.tail[place], "right"))
+            place = self._step(float(self.tail[place]))[1]
             count += 1
         return count >= ENOUGH
 
-    def _slope(self, value: float) -> float:
-        """Of the quantile function about a loss: a line through the middles of the neighbouring values' steps."""
-        first, last = (int(np.searchsorted(self.tail, value, side)) for side in ("left", "right"))
-        points = [(value, 0.5 * (first + last))]
-        if first > 0:
-            below = float(self.tail[first - 1])
-            points.insert(0, (below, 0.5 * (int(np.searchsorted(self.tail, below, "left")) + first)))
-        if last < len(self.tail):
-            above = float(self.tail[last])
-            points.append((above, 0.5 * (last + int(np.searchsorted(self.tail, above, "right")))))
-        (low, left), (high, right) = points[0], points[-1]
-        return (high - low) / (right - left) * self.n if right > left else 0.0
+    def _step(self, value: float) -> tuple[int, int]:
+        """Places in the tail of the losses that equal `value` but for rounding: first, and one past the last."""
+        room = SAME * abs(value)
+        first = int(np.searchsorted(self.tail, value - room, "left"))
+        return first, int(np.searchsorted(self.tail, value + room, "right"))
 
     def es(self, level: float) -> Estimate:
         """Expected shortfall: mean of the worst ``1 - level``."""

@@ -13,9 +13,17 @@ from spade_finance.plot_style import regime_colors
 from spade_finance.reports.html import embedded, provenance_rows, render
 from spade_finance.stress import figures
 from spade_finance.stress.catalogue import MEASURES
-from spade_finance.stress.dial_measure import LOSS, RISES, TITLES
 from spade_finance.stress.executive import assumptions, limits, summary_sentences
 from spade_finance.stress.narrative import percent
+from spade_finance.stress.page_parts import (
+    counterfactual_part,
+    dial_part,
+    nowcast_part,
+    reverse_part,
+    spillover_part,
+    split,
+    views_part,
+)
 from spade_finance.stress.summary import contribution_summary, label, number_text, regime_summary, sources
 
 if TYPE_CHECKING:
@@ -35,7 +43,6 @@ GROUPS = (
     ("Drawdowns", ("max_drawdown", "drawdown_days", "under_water", "longest_under_water")),
     ("Probabilities", ("prob_loss", "prob_breach", "prob_ruin")),
 )
-NOWCAST_TITLES = {"return": "mean return", "volatility_first_month": "volatility a year, first month"}
 
 
 def stress_page(report: StressReport) -> str:
@@ -58,12 +65,12 @@ def stress_page(report: StressReport) -> str:
         summary=summary_sentences(report),
         notes=[note.rstrip(".") for note in report.notes],
         books=[_book(report, book) for book in report.portfolios],
-        dial=_dial(report),
-        counterfactual=_counterfactual(report),
-        spillover=_spillover(report),
-        reverse=_reverse(report),
-        nowcast=_nowcast(report),
-        views=_views(report.views),
+        dial=dial_part(report),
+        counterfactual=counterfactual_part(report),
+        spillover=spillover_part(report),
+        reverse=reverse_part(report),
+        nowcast=nowcast_part(report),
+        views=views_part(report.views),
         assumptions=assumptions(report),
         limits=limits(report),
         rerun=rerun_command(report),
@@ -119,7 +126,7 @@ def _blocks(report: StressReport, name: str) -> list[dict[str, Any]]:
             cells = [
                 ["–", ""]
                 if r is None
-                else _split(number_text(r["value"], r["std_error"], MEASURES[measure].unit))
+                else split(number_text(r["value"], r["std_error"], MEASURES[measure].unit))
                 for r in found
             ]
             needed = found[0]["n_paths_for_1pct"] if found[0] else np.nan
@@ -141,184 +148,20 @@ def _regimes(report: StressReport, name: str) -> dict[str, Any] | None:
         rows.append(
             {
                 "regime": regime, "color": colors[regime], "source": SOURCE_TITLES.get(source, source),
-                "real": source == "history", "cells": [_split(text) for text in row],
+                "real": source == "history", "cells": [split(text) for text in row],
             }
         )  # fmt: skip
     return {"headings": list(table.columns), "rows": rows}
-
-
-def _dial(report: StressReport) -> dict[str, Any] | None:
-    part = report.dial
-    if part is None:
-        return None
-    bad = [TITLES[k] for k in RISES if not part.monotone.get(k, True)]
-    good = (
-        " Volatility, correlation, ES and the probability of losing a fifth do not fall with it and the mean return "
-        "does not rise, judged by paired errors."
-    )
-    text = (
-        f"Trained range of severities {part.trained[0]:.2f} to {part.trained[1]:.2f}; beyond it (dotted) the curve is "
-        f"extrapolated.{'' if bad else good} Volatility grows with severity to the power {part.elasticity:.2f}"
-    )
-    if np.isfinite(part.elasticity_real):
-        text += f" in the model and {part.elasticity_real:.2f} over {len(part.episodes)} real episodes"
-    curve = part.table[part.table["portfolio"] == "market"]
-    rows = []
-    for _, row in curve.iterrows():
-        cells = [
-            _split(number_text(row[c], row[f"{c}_se"], "percent")) if c != "mean_correlation"
-            else [f"{row[c]:.3f}", f"{row[f'{c}_se']:.3f}"]
-            for c in RISES
-        ]  # fmt: skip
-        rows.append(
-            {"title": f"{row['severity']:.2f}" + ("" if row["trained"] else ", extrapolated"), "cells": cells}
-        )
-    days = f"{part.n_days} days"
-    return {"figure": embedded(figures.dial(report)), "text": text + ".", "rows": rows,
-            "flag": f"Not monotone in {' and '.join(bad)} over the trained range, judged by paired errors" * bool(bad),
-            "headings": ["severity", "volatility a year", "mean correlation", "one-day ES 97.5 %",
-                         f"mean return, {days}", f"P(loss ≥ {100 * LOSS:.0f} %), {days}"]}  # fmt: skip
-
-
-def _counterfactual(report: StressReport) -> dict[str, Any] | None:
-    part = report.counterfactual
-    if part is None:
-        return None
-    rows = []
-    for _, row in part.table.iterrows():
-        ratio = float(row["variance_ratio"])
-        rows.append(
-            {
-                "title": row["portfolio"],
-                "cells": [
-                    [percent(row["return_script"]), ""], [percent(row["return_against"]), ""],
-                    _split(number_text(row["difference"], row["std_error"], "percent")),
-                    _split(number_text(row["std_error_independent"], float("nan"), "percent")),
-                    [f"{ratio:.1f}" if np.isfinite(ratio) else "–", ""],
-                ],
-            }
-        )  # fmt: skip
-    return {
-        "figure": embedded(figures.counterfactual(report)), "rows": rows,
-        "script": part.script, "against": part.against,
-        "headings": ["portfolio", "mean return", "counterfactual", "difference", "error of independent draws",
-                     "times fewer paths"],
-    }  # fmt: skip
-
-
-def _spillover(report: StressReport) -> dict[str, Any] | None:
-    part = report.spillover
-    if part is None or part.table.empty:
-        return None
-    rows = []
-    for _, row in part.table.iterrows():
-        cells = [
-            _plain_pair(row[c], row[f"{c}_se"]) if c == "correlation"
-            else _split(number_text(row[c], row[f"{c}_se"], "percent"))
-            for c in ("volatility", "rest_volatility", "correlation", "covar_95", "delta_covar_95")
-        ]  # fmt: skip
-        source = "generated" if row["source"] == "model" else "real"
-        rows.append({"title": row["sector"], "what": row["days_of"], "source": source, "days": f"{int(row['days']):,}",
-                     "real": source == "real", "cells": cells})  # fmt: skip
-    return {
-        "figure": embedded(figures.spillover(report)), "rows": rows, "notes": [n.rstrip(".") for n in part.notes],
-        "headings": ["sector", "days of", "source", "days", "volatility a year", "volatility of the others",
-                     "correlation", "CoVaR 95 %", "ΔCoVaR 95 %"],
-    }  # fmt: skip
-
-
-def _reverse(report: StressReport) -> dict[str, Any] | None:
-    found = report.reverse
-    if found is None:
-        return None
-    rows = [
-        {
-            "rank": s.rank, "narrative": s.narrative, "detail": s.detail, "script": s.script,
-            "plausibility": number_text(s.plausibility, s.plausibility_error, "percent"),
-            "probability": number_text(s.probability, s.probability_error or float("nan"), "percent"),
-            "breach": number_text(s.breach, s.breach_error, "percent"),
-            "ess": f"{s.ess:,.0f}",
-        }
-        for s in found.scenarios
-    ]  # fmt: skip
-    return {"headline": found.headline, "rows": rows, "n_stories": found.n_stories, "n_paths": f"{found.n_paths:,}",
-            "figure": embedded(figures.reverse_paths(found)) if found.scenarios else None}  # fmt: skip
-
-
-def _nowcast(report: StressReport) -> dict[str, Any] | None:
-    now = report.nowcast
-    if now is None:
-        return None
-    rows = []
-    for _, row in now.table.iterrows():
-        measure, level = str(row["measure"]), row["level"]
-        key = (measure, None if pd.isna(level) else float(level), None)
-        title = NOWCAST_TITLES.get(measure) or label(key).replace(", whole scenario", "")
-        cells = [
-            _split(number_text(row[a], row[b], "percent"))
-            for a, b in (("value", "std_error"), ("usual", "usual_error"))
-        ]
-        rows.append({"title": title, "cells": cells})
-    end = now.regimes_ahead.iloc[-1]
-    colors = regime_colors([str(name) for name in now.today.index])
-    regimes = [
-        {"name": name, "color": colors[str(name)], "today": percent(now.today[name], 0),
-         "end": percent(end[name], 0), "usual": percent(now.stationary[name], 0)}
-        for name in now.today.index
-    ]  # fmt: skip
-    return {"headline": now.headline, "figure": embedded(figures.nowcast_fan(now)), "rows": rows, "regimes": regimes,
-            "days": now.days}  # fmt: skip
-
-
-def _views(pooled: Any) -> dict[str, Any] | None:
-    """Section of :class:`~spade_finance.stress.views.PooledScenarios`."""
-    if pooled is None:
-        return None
-    asked = []
-    for view, (_, row) in zip(pooled.views, pooled.table.iterrows(), strict=True):
-        cells = [[view.show(row[c]).replace("-", "−").replace("%", " %"), ""] for c in ("prior", "posterior")]
-        asked.append({"title": str(view), "cells": cells})
-    rows = []
-    for _, row in pooled.numbers().iterrows():
-        title = "mean loss" if row["measure"] == "mean" else label((row["measure"], row["level"], None))
-        title = title.replace(", whole scenario", "")
-        pairs = (("prior", "prior_error"), ("posterior", "posterior_error"))
-        rows.append(
-            {"title": title, "cells": [_split(number_text(row[a], row[b], "percent")) for a, b in pairs]}
-        )
-    return {
-        "asked": asked, "rows": rows, "figure": embedded(figures.pooled_losses(pooled)), "warnings": pooled.warnings,
-        "n": f"{len(pooled.probabilities):,}", "ess": f"{pooled.ess:,.0f}", "kish": f"{pooled.ess_kish:,.0f}",
-        "entropy": f"{pooled.relative_entropy:.3g}",
-    }  # fmt: skip
 
 
 def _frame(table: pd.DataFrame) -> dict[str, Any]:
     return {
         "headings": [str(table.index.name or ""), *map(str, table.columns)],
         "rows": [
-            {"title": str(i), "cells": [_split(str(v)) for v in row]}
+            {"title": str(i), "cells": [split(str(v)) for v in row]}
             for i, row in zip(table.index, table.to_numpy(), strict=True)
         ],
     }
-
-
-def _split(text: str) -> list[str]:
-    """Value and error apart: ``12.3 %`` and ``0.4``."""
-    text = text.replace("-", "−") if text != "–" else text
-    value, _, rest = text.partition(" ± ")
-    if not rest:
-        return [value, ""]
-    error, _, unit = rest.partition(" ")
-    return [f"{value} {unit}".strip(), error]
-
-
-def _plain_pair(value: float, error: float) -> list[str]:
-    if not np.isfinite(value):
-        return ["–", ""]
-    known = bool(np.isfinite(error) and error > 0)
-    digits = 3 if known and error < 0.01 else 2
-    return [f"{value:.{digits}f}".replace("-", "−"), f"{error:.{digits}f}" if known else ""]
 
 
 def _plain(value: Any) -> str | None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spade_finance.evaluate import evaluate, regime_table, write_demo_report
-from spade_finance.reports.html import embedded, provenance_rows
 from spade_finance.exceptions import InputError
+from spade_finance.reports.html import embedded, provenance_rows
 from tests.finance.evaluation_doubles import DoubleModel, make_labels, make_returns
 
 RETURNS = make_returns(1400)

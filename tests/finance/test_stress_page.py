@@ -70,7 +70,8 @@ def full(plain: StressReport) -> StressReport:
     rows = [
         {"severity": s, "portfolio": "market", "trained": 0.7 <= s <= 1.2, "volatility": 0.4 * s, "volatility_se": 0.01,
          "mean_correlation": 0.5, "mean_correlation_se": 0.01, "es_97_5": 0.05 * s, "es_97_5_se": 0.001,
-         "mean_return": -0.1 * s, "mean_return_se": 0.01, "prob_loss_20": 0.2 * s, "prob_loss_20_se": 0.01}
+         "mean_return": -0.1 * s, "mean_return_se": 0.01, "median_return": -0.12 * s, "median_return_se": 0.01,
+         "prob_loss_20": 0.2 * s, "prob_loss_20_se": 0.01}
         for s in severity
     ]  # fmt: skip
     days = pd.to_datetime(["2008-09-01", "2020-03-01"])

@@ -72,7 +72,7 @@ def test_the_dial_finds_volatility_correlation_and_es_of_a_known_model() -> None
         assert abs(row["mean_return"] - ((1 + MEAN[1]) ** 63 - 1)) < 4 * row["mean_return_se"]
     assert dial.elasticity == pytest.approx(1.0, abs=0.01)
     assert dial.monotone == dict.fromkeys(
-        ("volatility", "mean_correlation", "es_97_5", "mean_return", "prob_loss_20"), True
+        ("volatility", "mean_correlation", "es_97_5", "mean_return", "median_return", "prob_loss_20"), True
     )
     middle = market.iloc[3]
     drawn = Severe().sample(f"wild*{middle['severity']:.6g}:63", 400, 1).simple_array.astype(float)
@@ -92,7 +92,8 @@ def test_a_drift_that_rises_with_severity_is_seen_where_single_days_cannot_show_
     """A quarter's result: the days grow wilder, but the mean return rises and losses become rarer."""
     dial = severity_dial(Severe(power=0.1, drift=0.004), n_paths=200, seed=1)
     assert dial.monotone == {
-        "volatility": True, "mean_correlation": True, "es_97_5": False, "mean_return": False, "prob_loss_20": False,
+        "volatility": True, "mean_correlation": True, "es_97_5": False, "mean_return": False,
+        "median_return": False, "prob_loss_20": False,
     }  # fmt: skip
     calm = severity_dial(Severe(power=0.5, drift=-0.001), n_paths=200, seed=1)
     assert all(calm.monotone.values())
