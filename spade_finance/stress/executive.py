@@ -206,9 +206,9 @@ def _text(value: float, error: float) -> str:
     """``12.3 ± 0.4 %``: one digit, two where the error is smaller than that."""
     digits = 2 if np.isfinite(error) and 0 < error < 0.0005 else 1
     text = percent(float(value), digits)
-    if not np.isfinite(error):
+    if not (np.isfinite(error) and error > 0):
         return text
-    return f"{text.removesuffix(' %')} ± {percent(float(error), max(digits, 1))}"
+    return f"{text.removesuffix(' %')} ± {percent(max(float(error), 10.0 ** -(digits + 2)), digits)}"
 
 
 def _the(name: str) -> str:

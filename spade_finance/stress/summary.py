@@ -78,7 +78,9 @@ def number_text(value: float, error: float, unit: str) -> str:
     elif unit == "days":
         digits = 0
     text = f"{factor * value:.{digits}f}"
-    return text + (f" ± {factor * error:.{digits}f}" if told else "") + suffix
+    if told:
+        text += f" ± {max(factor * error, 10.0**-digits):.{digits}f}"  # never an error of 0.0
+    return text + suffix
 
 
 def sources(report: StressReport) -> list[str]:
