@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spade_finance.backtest.strategies.base import PathFailure
+from spade_finance.backtest.strategies.base import BadWeights, PathFailure
 from spade_finance.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def _said(error: BaseException) -> str:
     """An exception as one line that also explains the two that mean an attempt on the data."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:297] + "..."
+    if isinstance(error, BadWeights):
+        return text
     said = f"it raised {type(error).__name__}" + (f": {text}" if text else "")
     if isinstance(error, ValueError) and "read-only" in text:
         return f"{said} (past returns may be read, not written: work on past.copy())"

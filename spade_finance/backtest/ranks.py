@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from spade_finance.scenarios import ScenarioSet
 
 N_PATHS = 200
+SLOW_PATHS = 16
+"""Paths a generator for strategies that work path by path: the held-out years are long and there are many paths."""
 N_RESAMPLES = 300
 BLOCK_DAYS = 60
 RANKED: dict[str, Callable[[Array], Array]] = {
@@ -164,7 +166,8 @@ def rank_test(
         Runs a strategy on a cube, see :data:`Run`; the same for real and generated returns.
     baselines : see :func:`spade_finance.baselines.baseline_names`
     n_paths : int
-        Paths a generator, each as long as the held-out window.
+        Paths a generator, each as long as the held-out window; strategies that work path by path meet the first
+        :data:`SLOW_PATHS` of them.
     seed : int
     progress : callable, optional
         Called with what is done next.
@@ -177,6 +180,9 @@ def rank_test(
     from spade_finance.baselines import baseline_names
     from spade_finance.evaluate.inputs import check_columns, find_window, fitted_baselines
     from spade_finance.regimes.timeline import RegimeTimeline
+
+    def few(strategy: Any) -> int:
+        return min(n_paths, SLOW_PATHS) if getattr(strategy, "path_by_path", False) else n_paths
 
     if len(strategies) < LEAST_STRATEGIES:
         raise InputError(f"the rank test needs at least {LEAST_STRATEGIES} strategies, got {len(strategies)}")
@@ -196,16 +202,20 @@ def rank_test(
         tell(source)
         drawn: ScenarioSet = generator.sample(timeline, n_paths=n_paths, random_state=key)
         simple = drawn.simple_array.astype(np.float64)
-        runs = {name: run(s, simple, window.codes, window.regimes) for name, s in strategies.items()}
+        runs = {
+            name: run(s, simple[: few(s)], window.codes, window.regimes) for name, s in strategies.items()
+        }
         found[source] = {
-            measure: np.column_stack([function(daily) for daily in runs.values()])
+            measure: np.column_stack([_padded(function(daily), n_paths) for daily in runs.values()])
             for measure, function in RANKED.items()
         }
     tell("uncertainty")
     index = window.returns.index
+    slow = [name for name, s in strategies.items() if few(s) < n_paths]
+    said = f"{', '.join(slow)} by the first {SLOW_PATHS} of {n_paths} paths only: called path by path, it is slow"
     return _judge(
         pd.DataFrame(truth, index=index), found, n_paths, f"{index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}",
-        tuple(window.notes), seed,
+        (*window.notes, *([said] if slow else [])), seed,
     )  # fmt: skip
 
 
@@ -314,6 +324,11 @@ def _resampled(function: Callable[[Array], Array], values: Array, days: NDArray[
     """A measure of strategies (T, k) on resampled days (B, T), (B, k); 0 where a resample has none."""
     columns = [function(values[:, j][days]) for j in range(values.shape[1])]
     return np.nan_to_num(np.column_stack(columns), posinf=0.0, neginf=0.0)
+
+
+def _padded(values: Array, n_paths: int) -> Array:
+    """Values of the first paths as (n_paths,), missing on the others."""
+    return np.pad(values, (0, n_paths - len(values)), constant_values=np.nan)
 
 
 def _mean(paths: Array) -> Array:

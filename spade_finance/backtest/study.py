@@ -122,10 +122,13 @@ def study(
     InputError
         On unknown strategies, a bad grid or script, or returns whose columns are not the model's sectors.
     """
+    from spade_finance.baselines import baseline_names
+
     tell: Tell = progress or (lambda what, done, total: None)
     rank_paths = RANK_PATHS if rank_paths is None else rank_paths
     sectors = tuple(model.sectors_)
     setting = _Setting(costs or Costs(), rebalance, sectors)
+    baseline_names(baselines)
     subject = as_strategy(strategy)
     name = strategy if isinstance(strategy, str) else subject.name
     rivals = _rivals(name, subject, STRATEGIES if against is None else against)
@@ -170,8 +173,13 @@ def study(
     )
 
 
-def check_choice(strategy: Any, against: Sequence[Any] | None, grid: Any) -> None:
-    """Refuse unknown strategies and bad grids without running anything."""
+def check_choice(
+    strategy: Any, against: Sequence[Any] | None, grid: Any, baselines: str | Sequence[str] = "none"
+) -> None:
+    """Refuse unknown strategies and baselines and bad grids without running anything."""
+    from spade_finance.baselines import baseline_names
+
+    baseline_names(baselines)
     _rivals(str(strategy), as_strategy(strategy), STRATEGIES if against is None else against)
     _variants(strategy, grid)
 
@@ -269,7 +277,11 @@ def _on_history(
     if labels is not None:
         position = pd.Index(labels.labels.index).get_indexer(past.index)
         codes = np.where(position >= 0, np.asarray(labels.codes)[position], -1)
-    ledger = setting.run(strategy, past.to_numpy(dtype=np.float64)[None], None, dates=past.index).invested()
+    try:
+        whole = setting.run(strategy, past.to_numpy(dtype=np.float64)[None], None, dates=past.index)
+    except InputError as error:
+        raise type(error)(f"real history: {error}") from error
+    ledger = whole.invested()
     rows = slice(len(past) - ledger.n_days, None)
     return RealRun(
         pd.Series(ledger.returns[0], index=past.index[rows]),

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import pandas as pd
 
-from spade_finance.backtest.strategies.base import Known, PathFailure, Strategy, Values, days
+from spade_finance.backtest.strategies.base import BadWeights, Known, PathFailure, Strategy, Values, days
 from spade_finance.exceptions import InputError
 
 __all__ = ["WARM_UP", "FunctionStrategy", "load", "strategy"]
@@ -104,6 +104,11 @@ class FunctionStrategy(Strategy):
         """Days of past returns that the function is given at most."""
         return self._lookback
 
+    @property
+    def path_by_path(self) -> bool:
+        """Whether the function takes one path at a time."""
+        return self._kind != "vectorised"
+
     def weights(self, known: Known) -> Any:
         """Target weights (n, S), as the function returns them (checked by the engine)."""
         if self._kind == "vectorised":
@@ -156,11 +161,11 @@ def _one_path(returned: Any, sectors: tuple[str, ...]) -> Values:
         returned = {str(name): value for name, value in returned.items()}
     if isinstance(returned, Mapping):
         if strangers := [name for name in returned if name not in sectors]:
-            raise ValueError(f"weights name {strangers[0]!r}; the sectors are {', '.join(sectors)}")
+            raise BadWeights(f"its weights name {strangers[0]!r}; the sectors are {', '.join(sectors)}")
         return np.array([float(returned.get(name, 0.0)) for name in sectors])
     weights = np.asarray(returned, dtype=np.float64)
     if weights.shape != (len(sectors),):
-        raise ValueError(
+        raise BadWeights(
             f"it returned weights of shape {weights.shape}; needed are {len(sectors)}, one for each asset"
         )
     return weights

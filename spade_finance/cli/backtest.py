@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -139,7 +141,7 @@ def backtest(
     check_writable(out, folder=True)
     for file in ("report.html", "report.json"):
         check_writable(out / file)
-    _check_names(strategy, compare, grid)
+    _check_names(strategy, compare, grid, baselines)
     from spade_finance.backtest.costs import Costs
 
     costs = Costs(float(cost_bps), float(slippage_bps), float(borrow_bps))
@@ -153,7 +155,7 @@ def backtest(
     from spade_finance.backtest.measures import upper
     from spade_finance.backtest.study import study
 
-    with _stages() as tell:
+    with _stages() as tell, redirect_stdout(sys.stderr):  # what a strategy prints is no result
         result = study(
             generator,
             regimes,
@@ -223,11 +225,11 @@ def _formula(found: re.Match[str]) -> str:
     return re.sub(r"\\(text\{([^}]*)\}|(\w+))", lambda m: m[2] or m[3], found[1])
 
 
-def _check_names(strategy: str, compare: str, grid: str | None) -> None:
-    """Refuse unknown strategies and bad grids before the model is loaded."""
+def _check_names(strategy: str, compare: str, grid: str | None, baselines: str) -> None:
+    """Refuse unknown strategies and baselines and bad grids before the model is loaded."""
     from spade_finance.backtest.study import check_choice
 
-    check_choice(strategy, _against(compare), grid)
+    check_choice(strategy, _against(compare), grid, baselines)
 
 
 def _against(compare: str) -> list[str] | None:

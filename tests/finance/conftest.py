@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,7 +41,15 @@ def market() -> tuple[pd.DataFrame, RegimeLabels]:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(market: tuple[pd.DataFrame, RegimeLabels]) -> sf.ScenarioGenerator:
+def quick_levelling() -> Iterator[None]:
+    """Regimes levelled with a fifth of the simulated days: nearly all that training a tiny generator takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spade_finance.model.calibrate.PATH_DAYS", 200_000)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(market: tuple[pd.DataFrame, RegimeLabels], quick_levelling: None) -> sf.ScenarioGenerator:
     """A generator trained for a few steps on the simulated market; shared by tests that only sample."""
     return sf.ScenarioGenerator("quick", 0, **TINY).fit(*market)
 

@@ -142,6 +142,33 @@ def test_users_own_function(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "no" / "report.html").exists()
 
 
+def test_what_a_function_prints_does_not_spoil_the_json(run: Run, tmp_path: Path) -> None:
+    spot = tmp_path / "loud.py"
+    spot.write_text("def f(past):\n    print('HELLO')\n    return [1 / past.shape[1]] * past.shape[1]\n")
+    code, text, err = run(
+        *BASE, "--paths", "2", "--strategy", f"{spot}:f", "--compare", "none", "--json",
+        "--history", history(tmp_path), "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(text)["n_paths"] == 2
+    assert "HELLO" in err
+
+
+def test_a_failure_on_the_real_history_says_so(run: Run, tmp_path: Path) -> None:
+    spot = tmp_path / "late.py"
+    spot.write_text(
+        "import numpy as np\ndef f(past):\n"
+        "    if len(past) > 600: raise KeyError('late')\n    return np.ones(past.shape[1]) / past.shape[1]\n"
+    )
+    code, _, err = run(
+        *BASE, "--paths", "2", "--strategy", f"{spot}:f", "--compare", "none", "--history", history(tmp_path),
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"error: real history: strategy '{spot}:f' on day 6")
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -156,11 +183,14 @@ def test_users_own_function(run: Run, tmp_path: Path) -> None:
         (("--strategy", "momentum", "--cost-bps", "-1"), "cost_bps=-1"),
         (("--strategy", "momentum", "--rebalance", "often"), "--rebalance 'often'"),
         (("--strategy", "momentum", "--paths", "0"), "--paths 0"),
+        (("--strategy", "momentum", "--baselines", "zz"), "baselines names 'zz'"),
+        (("--strategy", "math:pi"), "strategy 'math:pi' is no function but float"),
         ((), "backtest needs --strategy NAME"),
     ],
 )
 def test_bad_usage_is_one_line(run: Run, tmp_path: Path, more: tuple[str, ...], said: str) -> None:
-    code, _, err = run(*BASE, "--out", tmp_path / "out", *more)
+    base = BASE[:3] if "--baselines" in more else BASE
+    code, _, err = run(*base, "--out", tmp_path / "out", *more)
     assert code == 2
     assert err.startswith("error: ")
     assert err.count("\n") == 1

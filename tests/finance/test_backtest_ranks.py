@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats as sps
 
-from spade_finance.backtest.ranks import FLOORS, kendall, rank_test, spearman
+from spade_finance.backtest.ranks import FLOORS, SLOW_PATHS, kendall, rank_test, spearman
 from spade_finance.exceptions import InputError
 from spade_finance.regimes import RegimeLabels
 from spade_finance.scenarios import ScenarioSet
@@ -139,3 +139,34 @@ def test_too_little_to_rank_is_refused(real: pd.DataFrame) -> None:
         rank_test(World(), real, {"a": STRATEGIES["a"]}, run)
     with pytest.raises(InputError, match="at least 60"):
         rank_test(World(), real.loc[:"2005-01-20"], STRATEGIES, run)
+
+
+class Slow:
+    """Weights of a strategy that is called path by path."""
+
+    path_by_path = True
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self.weights, self.met = weights, list[int]()
+
+
+def test_slow_strategies_meet_the_first_paths_only(real: pd.DataFrame) -> None:
+    slow = Slow(STRATEGIES["b"])
+
+    def either(strategy: Any, simple: np.ndarray, codes: Any, regimes: Sequence[str]) -> np.ndarray:
+        if strategy is slow:
+            slow.met.append(len(simple))
+        return run(getattr(strategy, "weights", strategy), simple, codes, regimes)
+
+    whole = rank_test(World(), real, STRATEGIES, run, baselines="none", n_paths=40, seed=3)
+    few = rank_test(World(), real, STRATEGIES, run, baselines="none", n_paths=SLOW_PATHS, seed=3)
+    test = rank_test(World(), real, {**STRATEGIES, "b": slow}, either, baselines="none", n_paths=40, seed=3)
+    assert slow.met == [1, SLOW_PATHS]
+    row = test.scores["strategy"] == "b"
+    pd.testing.assert_frame_equal(test.scores[~row], whole.scores[~row])
+    by_hand = drawn(40, World().label(real.loc["2005":]).codes, DRIFT, 1003)[:SLOW_PATHS, :, 1]  # type: ignore[misc]
+    score = test.scores[row & (test.scores["measure"] == "volatility")]["model"].iloc[0]
+    assert score == pytest.approx(by_hand.std(axis=1, ddof=1).mean() * 252**0.5, rel=0.02)
+    assert few.notes == whole.notes
+    assert f"b by the first {SLOW_PATHS} of 40 paths only" in test.notes[-1]
+    assert np.isfinite(test.table["spearman"]).all()

@@ -72,6 +72,12 @@ def test_every_way_to_write_one_gives_the_same_weights(function: Any) -> None:
     np.testing.assert_allclose(run(function).weights, run(InverseVolatility(63)).weights, rtol=1e-9)
 
 
+def test_what_is_called_path_by_path_says_so() -> None:
+    assert as_strategy(pandas_series).path_by_path
+    assert not as_strategy(at_once).path_by_path
+    assert not as_strategy("momentum").path_by_path
+
+
 def test_a_decorated_function_says_its_warm_up_and_lookback() -> None:
     shapes = set()
 
@@ -121,7 +127,7 @@ def test_from_a_file_and_from_a_module(tmp_path: Path, monkeypatch: pytest.Monke
         ("syntax.py:f", r"importing it raised SyntaxError \(line 1\)"),
         ("leaving.py:f", "importing it raised SystemExit"),
         ("fine.py:g", "fine.py has no 'g'; it defines f"),
-        ("fine.py:number", "is a int"),
+        ("fine.py:number", "'fine.py:number' is no function but int"),
         (":f", "write module:function"),
         ("my_strategy", "strategy 'my_strategy' is unknown"),
     ],
@@ -153,7 +159,7 @@ def bad(kind: str, past: np.ndarray) -> Any:
 
 
 WRONG = {
-    "shape": r"weights of shape \(4,\); needed are 3",
+    "shape": r"path 103: it returned weights of shape \(4,\); needed are 3",
     "nan": "the weight of Tech is nan",
     "huge": r"weights add up to 61 times wealth .* more than max_gross=10",
     "text": "could not convert string",

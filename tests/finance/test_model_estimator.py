@@ -21,6 +21,8 @@ from spade_finance.exceptions import InputError, ModelError
 
 from .conftest import TINY
 
+pytestmark = pytest.mark.usefixtures("quick_levelling")
+
 Market = tuple[pd.DataFrame, sf.RegimeLabels]
 
 

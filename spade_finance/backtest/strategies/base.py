@@ -16,7 +16,7 @@ from spade_finance.exceptions import InputError
 if TYPE_CHECKING:
     from spade_finance.regimes.base import BaseRegimes
 
-__all__ = ["Known", "PathFailure", "Strategy", "Values"]
+__all__ = ["BadWeights", "Known", "PathFailure", "Strategy", "Values"]
 
 Values = NDArray[np.float64]
 
@@ -48,6 +48,10 @@ class Known:
     dates: pd.DatetimeIndex | None = None
     codes: NDArray[Any] | None = None
     regimes: tuple[str, ...] = ()
+
+
+class BadWeights(ValueError):
+    """What a function returned is no set of weights; its text is a whole clause for the message."""
 
 
 class PathFailure(Exception):
@@ -86,6 +90,11 @@ class Strategy(ABC):
     def labeller(self) -> BaseRegimes | None:
         """Fitted labeller whose causal labels it wants, or None."""
         return None
+
+    @property
+    def path_by_path(self) -> bool:
+        """Whether it is called once a path, hundreds of times slower than arrays of paths."""
+        return False
 
     @abstractmethod
     def weights(self, known: Known) -> Values:

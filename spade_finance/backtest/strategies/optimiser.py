@@ -59,6 +59,11 @@ class SkfolioStrategy(Strategy):
         """Days of past returns needed: `lookback`."""
         return self.lookback
 
+    @property
+    def path_by_path(self) -> bool:
+        """True: an estimator is fitted on one path at a time."""
+        return True
+
     def weights(self, known: Known) -> Values:
         """Target weights (n, S)."""
         from sklearn.base import clone

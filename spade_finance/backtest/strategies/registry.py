@@ -70,6 +70,15 @@ def make_strategy(name: str, **parameters: Any) -> Strategy:
     return kind(**parameters)
 
 
+def _usable(text: str, found: Any) -> Any:
+    """What was loaded for `text`, refused where it is plain data."""
+    if isinstance(found, Strategy) or callable(found) or hasattr(found, "fit"):
+        return found
+    raise InputError(
+        f"strategy {text!r} is no function but {type(found).__name__}: name a function of past returns"
+    )
+
+
 def as_strategy(what: Any) -> Strategy:
     """Whatever stands for a strategy, made one.
 
@@ -88,7 +97,7 @@ def as_strategy(what: Any) -> Strategy:
     from spade_finance.backtest.user import FunctionStrategy, load
 
     if isinstance(what, str):
-        return as_strategy(load(what)) if ":" in what else make_strategy(what)
+        return as_strategy(_usable(what, load(what))) if ":" in what else make_strategy(what)
     if isinstance(what, Strategy):
         return what
     if isinstance(what, type):
