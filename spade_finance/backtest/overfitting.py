@@ -19,6 +19,7 @@ White (2000), *A reality check for data snooping*; Hansen (2005), *A test for su
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -337,7 +338,7 @@ def _expected_maximum(n_trials: ArrayLike) -> Array:
 
     n = np.asarray(n_trials, dtype=np.float64)
     many = np.maximum(n, 1.0 + 1e-9)
-    value = (1 - np.euler_gamma) * norm.ppf(1 - 1 / many) + np.euler_gamma * norm.ppf(1 - 1 / (many * np.e))
+    value = (1 - np.euler_gamma) * norm.ppf(1 - 1 / many) + np.euler_gamma * norm.ppf(1 - 1 / (many * math.e))
     return np.where(n > 1, np.maximum(value, 0.0), 0.0)
 
 
