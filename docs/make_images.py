@@ -8,6 +8,7 @@ Needs kaleido and a Chromium (``BROWSER_PATH`` names it where it is not found)::
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import spade_finance as sf
 from spade_finance import plotting
 
 FOLDER = Path(__file__).parent / "images"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 SCRIPT = "bull:120,crisis:40,bear:60,bull:32"
 
 
@@ -25,6 +27,23 @@ def save(figure: Any, name: str, width: int = 1100, height: int = 460) -> None:
     figure.write_image(FOLDER / f"{name}.png", width=width, height=height, scale=1.5)
 
 
+def generators_by_class() -> Any:
+    """IoU by class of the pictures of the compared image generators, from the benchmark's own file."""
+    import plotly.graph_objects as go
+
+    from spade_finance.plot_style import GENERATED, OTHERS, REAL, style
+
+    columns = json.loads((RESULTS / "image_comparison.json").read_text(encoding="utf-8"))["columns"]
+    colors = {"real photos": REAL, "spade": GENERATED, "concat": OTHERS[0], "unet": OTHERS[1]}
+    figure = go.Figure()
+    for name, color in colors.items():
+        iou = columns[name]["iou"]
+        figure.add_bar(x=list(iou), y=[100 * value for value in iou.values()], name=name, marker_color=color)
+    style(figure, "IoU by class of a segmentation network on each generator's pictures, percent", 420)
+    figure.update_layout(barmode="group")
+    return figure
+
+
 def main() -> None:
     """Draw all of them."""
     model = sf.ScenarioGenerator.load("default")
@@ -33,6 +52,7 @@ def main() -> None:
     save(plotting.fan_chart(scenarios, title=title), "fan")
     save(plotting.sector_fans(scenarios), "sectors", height=620)
     save(plotting.training_curve(model.curve_), "training_curve", height=380)
+    save(generators_by_class(), "generators_by_class", height=420)
 
 
 if __name__ == "__main__":
