@@ -206,11 +206,12 @@ class _Run:
 
     def make_options(self) -> Options:
         flags = dict(self.preset.options)
-        if self.preset.name == "auto" and "label_nc" not in self.config.options:
+        pairs = self.data.train.pairs
+        if self.preset.name == "auto" and "label_nc" in self.config.options:
+            flags["no_instance"] = not all(pair.instance is not None for pair in pairs)
+        elif self.preset.name == "auto":
             self.say("reading the labels once, to learn the classes")
-            flags |= options_of_data(
-                self.config.folders, self.data.train.pairs, self.data.palette, self.data.shift
-            )
+            flags |= options_of_data(self.config.folders, pairs, self.data.palette, self.data.shift)
         return Options.from_flags(flags | dict(self.config.options))
 
     def load_size(self) -> int:

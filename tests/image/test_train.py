@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,16 @@ def test_without_vgg_it_is_said_in_log_and_card(tmp_path: Path, scenes: Path) ->
     train(config(scenes, tmp_path / "m", steps=2), say=said.append)
     assert "without the perceptual (VGG) loss, as asked" in said
     assert "perceptual loss: none (--no-vgg)" in (tmp_path / "m" / "card.md").read_text()
+
+
+def test_stating_the_classes_does_not_ask_for_instances(tmp_path: Path, scenes: Path) -> None:
+    options = {**SMALL, "label_nc": 5, "crop_size": 32, "no_vgg_loss": True}
+    del options["no_instance"]
+    plain = tmp_path / "data"
+    shutil.copytree(scenes, plain, ignore=shutil.ignore_patterns("*_inst"))
+    small = config(plain, tmp_path / "m", steps=1)
+    train(replace(small, preset="auto", options=options))
+    assert ImageModel.load(tmp_path / "m").options.no_instance
 
 
 @pytest.mark.parametrize("generator", ["concat", "unet"])
