@@ -15,6 +15,7 @@ import pandas as pd
 
 from spade_finance.backtest.measures import MEASURES, SHARES, Array, shown
 from spade_finance.backtest.record import PathRecord, RealRun
+from spade_finance.io.plain import plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -297,21 +298,6 @@ class BacktestResult:
         lines = [head, self.summary().to_string()]
         lines += [panel.verdict() for panel in (self.overfitting, self.ranks) if panel is not None]
         return "\n".join([*lines, *(f"note: {note}" for note in self.remarks)])
-
-
-def plain(value: Any) -> Any:
-    """Make `value` of JSON's own types; NaN and infinities become None."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return f"{value:%Y-%m-%d}" if hasattr(value, "strftime") else str(value)
 
 
 def _quantile_error(ordered: Array, level: float) -> float:

@@ -54,22 +54,9 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print strict JSON: NaN and infinities as null, numpy numbers as numbers, dates as text."""
+    from spade_finance.io.plain import plain
+
     print(json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False))
-
-
-def plain(value: Any) -> Any:
-    """Make `value` of JSON's own types."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return value.isoformat()[:10] if hasattr(value, "isoformat") else str(value)
 
 
 def print_pairs(pairs: Mapping[str, Any], title: str = "") -> None:

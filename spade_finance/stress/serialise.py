@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from spade_finance.io.plain import plain
 from spade_finance.stress.catalogue import MEASURES
 
 if TYPE_CHECKING:
@@ -57,25 +55,6 @@ def contributions_dict(report: StressReport) -> dict[str, Any]:
         place = out.setdefault(row["portfolio"], {}).setdefault(row["source"], {}).setdefault(kind, {})
         place[row["sector"]] = {"value": row["value"], "std_error": row["std_error"]}
     return out
-
-
-def plain(value: Any) -> Any:
-    """Make `value` of JSON's own types; NaN and infinities become None."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray | pd.Series | pd.Index):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d}"
-    return str(value)
 
 
 def _columns(table: pd.DataFrame) -> dict[str, list[float]]:
