@@ -54,11 +54,6 @@ class Book:
         """Loss (n,) at the horizon, positive; more than 1 is more than the capital."""
         return np.asarray(1.0 - self.wealth[:, -1])
 
-    @property
-    def values(self) -> Vector:
-        """The same as `wealth`."""
-        return self.wealth
-
     @classmethod
     def join(cls, parts: Sequence[Book]) -> Book:
         """Books of consecutive paths as one."""

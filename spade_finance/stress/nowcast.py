@@ -181,7 +181,7 @@ def nowcast(
 
 
 def _values(scenarios: ScenarioSet, n_regimes: int, book: Portfolio) -> Array:
-    return run_book(scenarios.simple_array, scenarios.codes, n_regimes, book, scenarios.sectors).values  # noqa: PD011
+    return run_book(scenarios.simple_array, scenarios.codes, n_regimes, book, scenarios.sectors).wealth
 
 
 def quantile_fan(values: Array) -> pd.DataFrame:

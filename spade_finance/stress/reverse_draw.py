@@ -70,7 +70,7 @@ class Sampler:
             severity=self.severities(rank), start_vol=self.start_vol, history=self.history,
         )  # fmt: skip
         simple = drawn.scenarios.simple_array
-        values = run_book(simple, codes, len(self.regimes), self.book, self.sectors).values
+        values = run_book(simple, codes, len(self.regimes), self.book, self.sectors).wealth
         self.done += len(codes)
         if self.progress is not None:
             self.progress(self.done, max(self.done, self.total))

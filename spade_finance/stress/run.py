@@ -10,7 +10,7 @@ import pandas as pd
 
 from spade_finance.exceptions import InputError
 from spade_finance.stress.library import Scenario, find_scenario, load_library
-from spade_finance.stress.lineage import data_hash, model_hash
+from spade_finance.stress.lineage import model_hash
 from spade_finance.stress.numbers import (
     Drawn,
     Gatherer,
@@ -270,6 +270,3 @@ def _ruin_notes(drawn: Drawn, names: Sequence[str]) -> tuple[str, ...]:
                 "day, and losses beyond 100 % are owed"
             )
     return tuple(notes)
-
-
-__all__ += ["data_hash"]

@@ -32,7 +32,7 @@ class Problem:
         self._daily: dict[str, Array] = {}
         self._level: dict[str, Array] = {}
         codes = np.zeros(self.n_days, dtype=np.int8)
-        self._book_values = run_book(scenarios.simple_array, codes, 1, book, scenarios.sectors).values
+        self._book_values = run_book(scenarios.simple_array, codes, 1, book, scenarios.sectors).wealth
         self.losses: Array = 1.0 - self._book_values[:, -1]
         self.linear = not any(v.kind in ("volatility", "correlation") for v in views)
         for view in views:
