@@ -67,10 +67,13 @@ def make_sampler(
     return WindowSampler(first, weight / weight.sum(), window_days)
 
 
-def validation_blocks(codes: NDArray[np.int_], share: float, window_days: int) -> NDArray[np.bool_]:
+def validation_blocks(
+    codes: NDArray[np.int_], share: float, window_days: int, avoid: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Days held back: of about ``1 / share`` equal blocks the one whose mix of regimes is nearest to the whole's.
 
-    Nothing is held back when a block would not hold two windows.
+    Nothing is held back when a block would not hold two windows. Blocks that come within the embargo of days to
+    ``avoid`` are not chosen.
     """
     held = np.zeros(len(codes), dtype=bool)
     n_blocks = round(1 / share) if share > 0 else 0
@@ -83,7 +86,15 @@ def validation_blocks(codes: NDArray[np.int_], share: float, window_days: int) -
         np.abs(np.bincount(codes[a:b], minlength=n_regimes) / (b - a) - whole).sum()
         for a, b in itertools.pairwise(edges)
     ]
+    if avoid is not None:
+        free = with_embargo(avoid)
+        distance = [
+            d if free[a:b].all() else np.inf
+            for d, (a, b) in zip(distance, itertools.pairwise(edges), strict=True)
+        ]
     best = int(np.argmin(distance))
+    if not np.isfinite(distance[best]):
+        return held
     held[edges[best] : edges[best + 1]] = True
     return held
 

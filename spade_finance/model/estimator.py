@@ -147,6 +147,7 @@ class ScenarioGenerator:
         max_minutes: float | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        exclude: Sequence[tuple[Any, Any]] = (),
     ) -> ScenarioGenerator:
         """Train.
 
@@ -165,6 +166,9 @@ class ScenarioGenerator:
         checkpoint_dir : path, optional
             Where the training state is kept; with ``resume`` an interrupted training continues from it and ends
             with the weights of an uninterrupted one, bit for bit.
+        exclude : sequence of (first day, last day)
+            Spans that nothing is learnt from: no statistic, no window within 60 days of them, no labeller that is
+            fitted here. For leave-one-crisis-out tests.
 
         Raises
         ------
@@ -175,7 +179,7 @@ class ScenarioGenerator:
 
         return fit_generator(
             self, returns, labels, progress=progress, max_minutes=max_minutes, checkpoint_dir=checkpoint_dir,
-            resume=resume,
+            resume=resume, exclude=exclude,
         )  # fmt: skip
 
     # -- sampling -------------------------------------------------------------------------------------------------

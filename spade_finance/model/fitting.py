@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from spade_finance.exceptions import InputError, LookAheadWarning
 from spade_finance.windows import validation_blocks, with_embargo
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from spade_core.trainer import Tick
     from spade_finance.model.estimator import ScenarioGenerator
 
@@ -31,6 +33,7 @@ def fit_generator(
     max_minutes: float | None,
     checkpoint_dir: str | os.PathLike[str] | None,
     resume: bool,
+    exclude: Sequence[tuple[Any, Any]] = (),
 ) -> ScenarioGenerator:
     """See :meth:`~spade_finance.model.estimator.ScenarioGenerator.fit`."""
     import torch
@@ -53,20 +56,24 @@ def fit_generator(
         raise InputError(
             f"returns have {returns.shape[1]} column(s); the generator is for correlated sectors: give 2 to 64."
         )
-    labeller, labels = _labels(returns, labels)
+    excluded = excluded_days(returns.index, exclude)
+    kept, everything, given = returns[~excluded], returns, labels
+    returns = covered(returns, excluded)
+    labeller, labels = _labels(returns, labels, kept)
     labels = with_own_labels(labels, returns, labeller)
-    typical = TypicalVolatility.fit(labels, returns)
+    known = labels.align(kept)
+    typical = TypicalVolatility.fit(known, kept)
     data = labelled_arrays(labels, returns, typical)
     n_regimes = len(labels.regimes)
 
-    held = validation_blocks(data.codes, config.validation_share, config.window_days)
-    trainable = with_embargo(held)
+    held = validation_blocks(data.codes, config.validation_share, config.window_days, avoid=excluded)
+    trainable = with_embargo(held | excluded)
     start = fit_start(data.rows(trainable), n_regimes, config.rank)
     windows = WindowData(data, start, history_states(data, start), config.slow_states)
     with torch.random.fork_rng():
         torch.manual_seed(_seed(model.random_state))
         network = ScenarioNetwork(config, start)
-        task = GeneratorTask(network, windows, held, _seed(model.random_state))
+        task = GeneratorTask(network, windows, held, _seed(model.random_state), excluded)
         folder = None if checkpoint_dir is None else Path(checkpoint_dir)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -82,13 +89,18 @@ def fit_generator(
         result = trainer.run(resume=resume)
     task.finish()
     # The tables describe the whole training window; only the search for the best weights needed a part held back.
-    start = level_regimes(network, start, data)
-    level_severity(network, start, data)
+    seen = data.rows(~excluded)
+    start = level_regimes(network, start, seen)
+    level_severity(network, start, seen)
     network.eval()
 
-    filtered = labels if labeller is None else labeller.filter(returns)
-    process = labels_process(labels) if labeller is None else labeller.process_
-    ranges = severity_range(episodes(labels, returns, typical=typical.market), labels.regimes)
+    if excluded.any():  # replays and "now" may look back on everything
+        labeller, labels = _labels(everything, given if labeller is None else labeller, kept)
+        labels = with_own_labels(labels, everything, labeller)
+        data = labelled_arrays(labels, everything, typical)
+    filtered = labels if labeller is None else labeller.filter(everything)
+    process = labels_process(known) if labeller is None else labeller.process_
+    ranges = severity_range(episodes(known, kept, typical=typical.market), labels.regimes)
     if folder is not None and (folder / CURVE_FILE).is_file():  # none before the first tick
         curve = [
             {k: v for k, v in row.items() if k != "time"} for row in read_json_lines(folder / CURVE_FILE)
@@ -106,18 +118,23 @@ def fit_generator(
         severity_range_=tuple(ranges.loc["all", ["min", "max"]].astype(float)),
         severity_table_=ranges,
         training_window_=(returns.index[0], returns.index[-1]),
-        n_training_days_=len(returns),
-        data_hash_=data_hash(returns),
+        n_training_days_=len(kept),
+        data_hash_=data_hash(kept),
         training_result_={
             "reason": result.reason,
             "steps": result.step,
             "message": result.message,
             "validation_of_start": _finite(task.start_score),
             "validation_of_model": _finite(task.best_score),
-        },
+        }
+        | (
+            {"excluded": [[f"{pd.Timestamp(d):%Y-%m-%d}" for d in span] for span in exclude]}
+            if exclude
+            else {}
+        ),
         curve_=curve,
         embedded_history_=False,
-        regime_summary_=_summary(data, labels.regimes),
+        regime_summary_=_summary(seen, labels.regimes),
         _history=ModelHistory.from_labelled(labels, filtered, data, start),
     )
     from spade_finance.model.storage import model_hash
@@ -126,8 +143,47 @@ def fit_generator(
     return model
 
 
-def _labels(returns: pd.DataFrame, labels: Any) -> tuple[Any, Any]:
-    """(labeller or None, smoothed labels of the returns)."""
+def excluded_days(index: pd.Index, exclude: Sequence[tuple[Any, Any]]) -> NDArray[np.bool_]:
+    """Which days lie in one of the spans (first day, last day), both included.
+
+    Raises
+    ------
+    InputError
+        A span that is no pair of dates in order, or that holds none of the days.
+    """
+    out = np.zeros(len(index), dtype=bool)
+    for span in exclude:
+        try:
+            first, last = (pd.Timestamp(day) for day in span)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"exclude={span!r} is no pair of dates: write ('2007-10-01', '2009-06-30')"
+            ) from None
+        inside = (index >= first) & (index <= last)
+        if not inside.any():
+            raise InputError(
+                f"exclude={span!r} holds none of the returns' days "
+                f"({index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d})"
+            )
+        out |= inside
+    return out
+
+
+def covered(returns: pd.DataFrame, excluded: NDArray[np.bool_]) -> pd.DataFrame:
+    """Returns with the excluded days replaced by days drawn from the others.
+
+    Filters and features run over every day; what they meet in the gap must not be what happened there.
+    """
+    if not excluded.any():
+        return returns
+    donors = np.random.default_rng(0).choice(np.flatnonzero(~excluded), size=int(excluded.sum()))
+    out = returns.copy()
+    out.iloc[np.flatnonzero(excluded)] = returns.to_numpy()[donors]
+    return out
+
+
+def _labels(returns: pd.DataFrame, labels: Any, kept: pd.DataFrame) -> tuple[Any, Any]:
+    """(labeller or None, smoothed labels of the returns); an unfitted labeller learns from the kept days."""
     from spade_finance.regimes import JumpRegimes, RegimeLabels
 
     if isinstance(labels, RegimeLabels):
@@ -139,7 +195,7 @@ def _labels(returns: pd.DataFrame, labels: Any) -> tuple[Any, Any]:
             "with RegimeLabels.load."
         )
     if not hasattr(labeller, "regimes_"):
-        labeller = type(labeller)(**labeller.get_params()).fit(returns)
+        labeller = type(labeller)(**labeller.get_params()).fit(kept)
     elif pd.Timestamp(labeller.training_window_[1]) > returns.index[-1]:
         warnings.warn(
             f"the labeller was fitted up to {labeller.training_window_[1]}, after the training window's end "

@@ -35,16 +35,24 @@ class GeneratorTask(Task):
     ----------
     held : (T,) bool
         Days held back for validation; none if all false, and then the last weights are the best.
+    excluded : (T,) bool, optional
+        Days that nothing may learn from, not even the choice of the best weights.
     """
 
     def __init__(
-        self, network: ScenarioNetwork, windows: WindowData, held: NDArray[np.bool_], seed: int
+        self,
+        network: ScenarioNetwork,
+        windows: WindowData,
+        held: NDArray[np.bool_],
+        seed: int,
+        excluded: NDArray[np.bool_] | None = None,
     ) -> None:
         self.network, self.windows, config = network, windows, network.config
         self.config = config
         codes = windows.data.codes
         self.portfolios = random_portfolios(network.n_sectors)
-        self.sampler = make_sampler(codes, with_embargo(held), config.window_days)
+        unseen = held if excluded is None else held | excluded
+        self.sampler = make_sampler(codes, with_embargo(unseen), config.window_days)
         self.rng = np.random.default_rng(seed)
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             [p for p in network.parameters() if p.requires_grad],

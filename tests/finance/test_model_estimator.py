@@ -168,3 +168,42 @@ def test_killed_training_resumes_to_identical_weights(tmp_path: Path) -> None:
         for folder in (whole, cut)
     ]
     assert [row["step"] for row in curves[0]] == [row["step"] for row in curves[1]]
+
+
+def test_nothing_is_learnt_from_excluded_days(market: Market) -> None:
+    returns, labels = market
+    span = (returns.index[700], returns.index[780])
+    other = returns.copy()
+    other.loc[span[0] : span[1]] *= -3.0
+    a, b = (sf.ScenarioGenerator("quick", 0, **TINY).fit(r, labels, exclude=[span]) for r in (returns, other))
+    assert weights_of(a) == weights_of(b)
+    assert a.data_hash_ == b.data_hash_
+    assert a.n_training_days_ == len(returns) - 81
+    assert a.training_result_["excluded"] == [[f"{day:%Y-%m-%d}" for day in span]]
+    assert weights_of(a) != weights_of(sf.ScenarioGenerator("quick", 0, **TINY).fit(returns, labels))
+
+
+def test_a_labeller_that_is_fitted_along_does_not_see_excluded_days(market: Market) -> None:
+    returns, _ = market
+    span = (returns.index[700], returns.index[780])
+    other = returns.copy()
+    other.loc[span[0] : span[1]] *= -3.0
+    labeller = sf.JumpRegimes(n_regimes=2)
+    a, b = (
+        sf.ScenarioGenerator("quick", 0, **TINY).fit(r, labeller, exclude=[span]) for r in (returns, other)
+    )
+    assert weights_of(a) == weights_of(b)
+    assert a.labeller_.training_window_ == b.labeller_.training_window_
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        (("1800-01-01", "1800-12-31"), "none of the returns' days"),
+        (("yesterday-ish", "2000-01-01"), "no pair of dates"),
+        (("2000-01-01",), "no pair of dates"),
+    ],
+)
+def test_spans_that_cannot_be_excluded_are_named(market: Market, span: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sf.ScenarioGenerator("quick", 0, **TINY).fit(*market, exclude=[span])  # type: ignore[list-item]
