@@ -8,9 +8,16 @@ the volatility clustering inside a block exactly, and never use a day under a la
 
 The opponent to beat: exact marginals and dependence, no training. What it cannot do is anything that has not
 happened.
+
+``mean_block="auto"`` is the length of Politis & White (2004) with the correction of Patton, Politis & White (2009),
+``arch.bootstrap.optimal_block_length``, for the stationary bootstrap: the mean over sectors of the lengths for their
+regime-standardised sizes :math:`|z_t|`. Returns themselves are nearly uncorrelated and would ask for blocks of a day
+or two, which is the right length for their mean and the wrong one for everything that clusters.
 """
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +35,17 @@ class BlockBootstrap(Baseline):
 
     Parameters
     ----------
-    mean_block : float
-        Mean block length in days, at least 1 (1 is the i.i.d. regime bootstrap).
+    mean_block : float or "auto"
+        Mean block length in days, at least 1 (1 is the i.i.d. regime bootstrap); "auto" chooses it from the
+        training days.
     scaled : bool
         Divide history by its causal slow volatility scale (:mod:`.slow_scale`) and multiply by the scale at
         the start of the scenario, constant along it.
+
+    Attributes
+    ----------
+    mean_block_ : float
+        Mean block length in use, days.
 
     Examples
     --------
@@ -40,21 +53,25 @@ class BlockBootstrap(Baseline):
     +SKIP
     """
 
-    def __init__(self, mean_block: float = 25, scaled: bool = False) -> None:
+    def __init__(self, mean_block: float | Literal["auto"] = 25, scaled: bool = False) -> None:
         self.mean_block = mean_block
         self.scaled = scaled
 
     @property
     def name(self) -> str:  # type: ignore[override]
         """Registry name."""
-        return "block_bootstrap_scaled" if self.scaled else "block_bootstrap"
+        if self.scaled:
+            return "block_bootstrap_scaled"
+        own = {1: "iid_bootstrap", 10: "block_bootstrap_10", "auto": "block_bootstrap_auto"}
+        return own.get(self.mean_block, "block_bootstrap")
+
+    def settings(self) -> dict[str, Any]:
+        """Constructor parameters, and the block length that "auto" chose."""
+        return {**super().settings(), "mean_block_days": self.mean_block_}
 
     def _fit(self) -> None:
-        if not np.isfinite(self.mean_block) or self.mean_block < 1:
-            raise InputError(
-                f"mean_block={self.mean_block!r} days is no block length: pass a number of at least 1"
-            )
-        self.sampler_ = RegimeSampler(self.codes_, len(self.regimes_), self.mean_block)
+        self.mean_block_ = self._block_length()
+        self.sampler_ = RegimeSampler(self.codes_, len(self.regimes_), self.mean_block_)
         self.moments_ = RegimeMoments.fit(self.log_returns_, self.codes_, len(self.regimes_))
         history = self.log_returns_
         if self.scaled:
@@ -62,7 +79,17 @@ class BlockBootstrap(Baseline):
             path = slow_scale(self.moments_.standardise(history, self.codes_))
             self.last_scale_ = path[-1]
             history = (history - mean) / path[:-1]
-        self.history_ = np.ascontiguousarray(history, dtype=np.float32)
+        self.pool_ = np.ascontiguousarray(history, dtype=np.float32)
+
+    def _block_length(self) -> float:
+        if self.mean_block == "auto":
+            return optimal_block(self.log_returns_, self.codes_, len(self.regimes_))
+        if isinstance(self.mean_block, str) or not np.isfinite(self.mean_block) or self.mean_block < 1:
+            raise InputError(
+                f"mean_block={self.mean_block!r} days is no block length: pass a number of at least 1, or "
+                "'auto'"
+            )
+        return float(self.mean_block)
 
     def _draw(
         self, codes: CodeArray, n_paths: int, scale: NDArray[np.float64], rng: np.random.Generator
@@ -76,11 +103,26 @@ class BlockBootstrap(Baseline):
             days, _ = self.sampler_.draw(wanted, len(part), rng)
             # mode="clip" skips the bounds check (days are in range by construction) and the buffering of
             # `out`.
-            np.take(self.history_, days.T, axis=0, out=part, mode="clip")
+            np.take(self.pool_, days.T, axis=0, out=part, mode="clip")
             if self.scaled:
                 part *= factor
                 part += mean[wanted]
         return out
+
+
+def optimal_block(log_returns: NDArray[np.float64], codes: CodeArray, n_regimes: int) -> float:
+    """Mean block length (days, at least 1) that ``arch`` chooses for the regime-standardised sizes of returns.
+
+    Parameters
+    ----------
+    log_returns : (days, sectors)
+    codes : (days,)
+    """
+    from arch.bootstrap import optimal_block_length
+
+    size = np.abs(RegimeMoments.fit(log_returns, codes, n_regimes).standardise(log_returns, codes))
+    length = float(optimal_block_length(size)["stationary"].mean())
+    return max(1.0, length) if np.isfinite(length) else 1.0
 
 
 class RegimeSampler:

@@ -43,31 +43,40 @@ class RegimeStudentT(Baseline):
         self.min_days_per_sector = min_days_per_sector
 
     def _fit(self) -> None:
-        x, size = self.log_returns_, len(self.sectors_)
-        pooled: StudentT | None = None
-        self.laws_ = []
-        for k, regime in enumerate(self.regimes_):
-            days = x[self.codes_ == k]
-            if len(days) == 0:
-                self.laws_.append(None)
-            elif len(days) >= max(self.min_days_per_sector * size, size + 2):
-                self.laws_.append(fit_student_t(days))
-            else:
-                pooled = pooled or fit_student_t(x)
-                warnings.warn(
-                    f"RegimeStudentT: regime {regime!r} has {len(days)} days for {size} sectors; it takes "
-                    "the correlations of all days",
-                    RareRegimeWarning,
-                    stacklevel=4,
-                )
-                level = float(
-                    ((days - days.mean(0)) ** 2).sum() / max(len(days) - 1, 1) / np.trace(pooled.covariance)
-                )
-                self.laws_.append(
-                    StudentT(days.mean(0), pooled.scatter * max(level, 1e-6), pooled.nu, np.nan)
-                )
+        self.laws_ = regime_laws(self.log_returns_, self.codes_, self.regimes_, self.min_days_per_sector)
 
     def _draw(
         self, codes: CodeArray, n_paths: int, scale: NDArray[np.float64], rng: np.random.Generator
     ) -> NDArray[np.float32]:
         return draw_student_t(self.laws_, codes, n_paths, rng)
+
+
+def regime_laws(
+    x: NDArray[np.float64],
+    codes: CodeArray,
+    regimes: tuple[str, ...],
+    min_days_per_sector: float,
+) -> list[StudentT | None]:
+    """A multivariate t for every regime of the days x (days, S); see :class:`RegimeStudentT`."""
+    size = x.shape[1]
+    pooled: StudentT | None = None
+    laws: list[StudentT | None] = []
+    for k, regime in enumerate(regimes):
+        days = x[codes == k]
+        if len(days) == 0:
+            laws.append(None)
+        elif len(days) >= max(min_days_per_sector * size, size + 2):
+            laws.append(fit_student_t(days))
+        else:
+            pooled = pooled or fit_student_t(x)
+            warnings.warn(
+                f"RegimeStudentT: regime {regime!r} has {len(days)} days for {size} sectors; it takes "
+                "the correlations of all days",
+                RareRegimeWarning,
+                stacklevel=5,
+            )
+            level = float(
+                ((days - days.mean(0)) ** 2).sum() / max(len(days) - 1, 1) / np.trace(pooled.covariance)
+            )
+            laws.append(StudentT(days.mean(0), pooled.scatter * max(level, 1e-6), pooled.nu, np.nan))
+    return laws
