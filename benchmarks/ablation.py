@@ -15,7 +15,7 @@ block bootstrap:
 The labeller is fitted on the whole training span, since labels are given to every column alike; statistics, slow
 states and networks see the fold's training days only.
 
-    python benchmarks/ablation.py --data embedded --arms spade,concat_input --folds 3 --steps 300 --out table.jsonl
+    python -m benchmarks.ablation --data embedded --arms spade,concat_input --folds 3 --steps 300 --out table.jsonl
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import numpy as np
 import torch
 
 import spade_finance as sf
+from benchmarks.proper_scores import crps, drawdown, energy, variogram
 from spade_core.trainer import Trainer
 from spade_finance.baselines import make_baseline
 from spade_finance.model.batches import WindowData, path_inputs
@@ -118,77 +119,33 @@ class Fold:
         ports = random_portfolios(real.shape[1])
         path = np.mean(
             [
-                _energy(f, r)
+                energy(f, r)
                 for f, r in zip(energy_features(fake_t, ports), energy_features(real_t, ports), strict=True)
             ]
         )
         market, market_real = np.log(np.exp(y).mean(2)), np.log(np.exp(real).mean(1))
-        crps = []
+        marks = []
         for h in (1, 5, 20):
             a = np.add.reduceat(market, np.arange(0, WINDOW - h + 1, h), axis=1)[:, : WINDOW // h]
             b = np.add.reduceat(market_real, np.arange(0, WINDOW - h + 1, h))[: WINDOW // h]
             level = scale.mean() * h**0.5
-            crps.append(np.mean(_crps(a, b)) / level)
-        crps.append(
-            float(_crps(_drawdown(market)[:, None], _drawdown(market_real[None]))[0]) / (scale.mean() * 16)
+            marks.append(np.mean(crps(a, b)) / level)
+        marks.append(
+            float(crps(drawdown(market)[:, None], drawdown(market_real[None]))[0]) / (scale.mean() * 16)
         )
         switches = np.flatnonzero(np.diff(codes)) + 1
         after = [np.abs(fake_s[:, s : s + 10]).reshape(len(y), -1) for s in switches if s + 10 <= WINDOW]
         after_real = [np.abs(real_s[s : s + 10]).reshape(-1) for s in switches if s + 10 <= WINDOW]
         switch = [
-            float(_energy(torch.tensor(a)[:, None], torch.tensor(b)[None, None]))
+            float(energy(torch.tensor(a)[:, None], torch.tensor(b)[None, None]))
             for a, b in zip(after, after_real, strict=True)
         ]
         onehot = torch.tensor(np.eye(len(self.labels.regimes))[codes].T, dtype=torch.float32)
         return {
-            "path": float(path), "crps": float(np.mean(crps)), "vs": _variogram(fake_s, real_s),
+            "path": float(path), "crps": float(np.mean(marks)), "vs": variogram(fake_s, real_s),
             "switch": float(np.mean(switch)) if switch else float("nan"),
             "fake": fake_t[:8], "real": real_t[0], "regimes": onehot,
         }  # fmt: skip
-
-
-def _energy(fake: torch.Tensor, real: torch.Tensor) -> float:
-    """Energy score of (n, positions, d) samples against (1, positions, d), per root dimension."""
-    n = len(fake)
-    near = torch.linalg.norm(fake - real, dim=-1).mean()
-    shifts = range(1, 9)
-    spread = torch.stack([torch.linalg.norm(fake - fake.roll(s, 0), dim=-1).mean() for s in shifts]).mean()
-    assert n > 8
-    return float((near - 0.5 * spread) / fake.shape[-1] ** 0.5)
-
-
-def _crps(fake: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """CRPS by order statistics, (n, positions) against (positions,)."""
-    n = len(fake)
-    ordered = np.sort(fake, axis=0)
-    weight = (2 * np.arange(1, n + 1) - n - 1)[:, None]
-    spread = 2 * (weight * ordered).sum(0) / (n * (n - 1))
-    return np.abs(fake - real).mean(0) - 0.5 * spread
-
-
-def _variogram(fake: np.ndarray, real: np.ndarray) -> float:
-    """Variogram score of order 1/2 over pairs of sectors (same day) and of days (1, 5, 20 apart)."""
-    out = []
-    s = real.shape[1]
-    i, j = np.triu_indices(s, 1)
-    out.append(
-        np.mean(
-            (
-                np.sqrt(np.abs(fake[:, :, i] - fake[:, :, j])).mean(0)
-                - np.sqrt(np.abs(real[:, i] - real[:, j]))
-            )
-            ** 2
-        )
-    )
-    for k in (1, 5, 20):
-        a = np.sqrt(np.abs(np.abs(fake[:, k:]) - np.abs(fake[:, :-k]))).mean(0)
-        out.append(np.mean((a - np.sqrt(np.abs(np.abs(real[k:]) - np.abs(real[:-k])))) ** 2))
-    return float(np.mean(out))
-
-
-def _drawdown(x: np.ndarray) -> np.ndarray:
-    wealth = np.cumsum(np.concatenate([np.zeros((len(x), 1)), x], 1), 1)
-    return (np.maximum.accumulate(wealth, 1) - wealth).max(1)
 
 
 def train_arm(fold: Fold, config: GeneratorConfig, seed: int) -> tuple[ScenarioNetwork, StartStatistics]:

@@ -3,16 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spade_finance.evaluate import facts
+from spade_finance.evaluate.metric import FAMILIES, Metric, Values, is_in_loss
 from spade_finance.evaluate.panel import Panel
 
-Values = NDArray[np.float64]
+__all__ = [
+    "ABS_LAGS",
+    "FAMILIES",
+    "LEVERAGE_LAGS",
+    "MIN_REGIME_DAYS",
+    "N_QUANTILES",
+    "SPELL_LAGS",
+    "Metric",
+    "Values",
+    "catalogue",
+    "is_in_loss",
+]
 
 ABS_LAGS = tuple(range(1, 21))
 LEVERAGE_LAGS = tuple(range(1, 11))
@@ -20,90 +31,6 @@ SPELL_LAGS = tuple(range(1, 11))
 N_QUANTILES = 100
 MIN_REGIME_DAYS = 30
 """A regime with fewer real days than this has no rows of its own."""
-
-
-FAMILIES = {
-    "annual_return": "mean",
-    "skewness": "skew",
-    "excess_kurtosis": "tail_exceedance",
-    "hill_left": "tail_exceedance",
-    "hill_right": "tail_exceedance",
-    "w1": "energy_score",
-    "mean_correlation": "correlation",
-    "correlation_matrix": "correlation",
-    "lower_tail_dependence": "tail_dependence",
-    "acf_return": "acf",
-    "acf_absolute": "acf_abs",
-    "acf_absolute_crisis_free": "acf_abs",
-    "acf_squared": "acf_abs",
-    "var_95": "tail_exceedance",
-    "var_97_5": "tail_exceedance",
-    "var_99": "tail_exceedance",
-    "es_95": "tail_exceedance",
-    "es_97_5": "tail_exceedance",
-    "es_99": "tail_exceedance",
-}
-"""Family of statistics that training objectives name; a metric without an entry is its own family."""
-
-
-def is_in_loss(metric: str, in_loss: Collection[str]) -> bool:
-    """Whether a model was trained to match this metric, given the names or families it declares."""
-    return metric in in_loss or FAMILIES.get(metric, metric) in in_loss
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One statistic of a panel.
-
-    Attributes
-    ----------
-    name, group : str
-        As in the report's rows; groups are marginals, dependence, dynamics, risk.
-    measure : callable
-        ``measure(panel) -> (paths, asset)``, assets being the panel's; (paths,) for a statistic of all
-        sectors; (paths, features) or (paths, features, asset) for one that is only compared, not printed
-        (``curve``).
-    scale : {"linear", "log"}
-        Distances are differences of the value, or of its logarithm (volatility, kurtosis, VaR: ratios
-        matter).
-    curve : bool
-        Many features (a quantile function, a matrix): has a distance but no single value.
-    by_regime : bool
-        Uses labels although it is not of one regime.
-    regime : str or None
-        The regime whose days count.
-    horizon_days : int or None
-    unit : {"percent", "number"}
-        How to print it.
-    """
-
-    name: str
-    group: str
-    measure: Callable[[Panel], Values] = field(repr=False)
-    scale: str = "linear"
-    regime: str | None = None
-    horizon_days: int | None = None
-    unit: str = "number"
-    curve: bool = False
-    by_regime: bool = False
-
-    @property
-    def needs_regimes(self) -> bool:
-        """Whether it can be measured on labelled days only."""
-        return self.by_regime or self.regime is not None
-
-    def transform(self, values: Values) -> Values:
-        """Values on the scale on which distances are taken."""
-        if self.scale == "linear":
-            return values
-        shift = 3.0 if "kurtosis" in self.name else 0.0  # excess kurtosis may be negative, kurtosis may not
-        return np.log(np.maximum(values + shift, 1e-6))
-
-    def restore(self, values: Values) -> Values:
-        """Inverse of :meth:`transform`."""
-        if self.scale == "linear":
-            return values
-        return np.exp(values) - (3.0 if "kurtosis" in self.name else 0.0)
 
 
 def catalogue(real: Panel) -> list[Metric]:

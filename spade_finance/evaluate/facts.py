@@ -83,7 +83,7 @@ def hill(x: Array, tail: str = "left", fraction: float = 0.05, mask: Mask | None
     """
     sign = -1.0 if tail == "left" else 1.0
     out = np.full((x.shape[0], x.shape[2]), np.nan)
-    for paths, days in _selected(x, mask):
+    for paths, days in selected(x, mask):
         count = max(int(days.shape[1] * fraction), 1)
         if days.shape[1] <= count:
             continue
@@ -120,7 +120,7 @@ def tail_dependence(x: Array, level: float = 0.05, mask: Mask | None = None) -> 
     r"""Mean over pairs of :math:`P(U_j \le q \mid U_i \le q)` with ranks U inside each path, (paths,)."""
     out = np.full(len(x), np.nan)
     size = x.shape[2]
-    for paths, days in _selected(x, mask):
+    for paths, days in selected(x, mask):
         threshold = np.quantile(days, level, axis=1, keepdims=True)
         below = (days <= threshold).astype(np.float64)
         joint = below.swapaxes(1, 2) @ below / (below.sum(1)[:, :, None])
@@ -175,7 +175,8 @@ def cross_correlation(
             if groups is not None:
                 crossing, crossing_pairs = _crossing(a, b, weight, groups, lag)
                 total, pairs = total - crossing, pairs - crossing_pairs
-            out[:, i] = total / pairs[:, None] / norm
+            # Differences of sums leave a trace of rounding where no pair is left.
+            out[:, i] = total / np.where(pairs > 0.5, pairs, np.nan)[:, None] / norm
     return out
 
 
@@ -204,7 +205,7 @@ def var_es(x: Array, level: float = 0.95, mask: Mask | None = None) -> tuple[Arr
     """
     var = np.full((x.shape[0], x.shape[2]), np.nan)
     es = var.copy()
-    for paths, days in _selected(x, mask):
+    for paths, days in selected(x, mask):
         n = days.shape[1]
         if n == 0:
             continue
@@ -230,15 +231,15 @@ def expected_worst(x: Array, days: int, mask: Mask | None = None) -> Array:
     the smallest return itself is not. ``days=0`` gives the smallest return.
     """
     out = np.full((x.shape[0], x.shape[2]), np.nan)
-    for paths, selected in _selected(x, mask):
-        n = selected.shape[1]
+    for paths, chosen in selected(x, mask):
+        n = chosen.shape[1]
         if n == 0:
             continue
         if days == 0:
-            out[paths] = selected.min(1)
+            out[paths] = chosen.min(1)
             continue
         beyond = (np.arange(n, -1, -1) / n) ** days
-        out[paths] = np.einsum("pna,n->pa", np.sort(selected, axis=1), beyond[:-1] - beyond[1:])
+        out[paths] = np.einsum("pna,n->pa", np.sort(chosen, axis=1), beyond[:-1] - beyond[1:])
     return out
 
 
@@ -298,12 +299,12 @@ def _crossing(
     return total, np.bincount(p, minlength=len(a)).astype(np.float64)
 
 
-def _selected(x: Array, mask: Mask | None) -> Iterator[tuple[slice | int, Array]]:
-    """Paths together (slice) when they share their days, else one by one, with the days that count."""
+def selected(x: Array, mask: Mask | None) -> Iterator[tuple[slice, Array]]:
+    """Days that count, (paths, days, asset): paths together (slice) when they share them, else one by one."""
     if mask is None:
         yield slice(None), np.asarray(x, dtype=np.float64)
     elif mask.ndim == 1:
         yield slice(None), np.asarray(x[:, mask], dtype=np.float64)
     else:
         for p in range(len(x)):
-            yield p, np.asarray(x[p : p + 1, mask[p]], dtype=np.float64)
+            yield slice(p, p + 1), np.asarray(x[p : p + 1, mask[p]], dtype=np.float64)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -101,22 +101,29 @@ def find_window(model: Any, real: pd.DataFrame, from_date: Any, labels: RegimeLa
     return window
 
 
-def fitted_baselines(
-    names: Sequence[str],
-    model: Any,
-    window: Window,
-    real: pd.DataFrame,
-    fit: pd.DataFrame | None,
-    labels: RegimeLabels | None,
-) -> Mapping[str, Any]:
-    """Baselines that could be fitted, in the order of `names`; why not stands in the notes."""
-    from spade_finance.baselines import make_baseline
+@dataclass(frozen=True)
+class Training:
+    """What the baselines learn from: decimal simple returns and one label a day."""
 
-    if not names:
-        return {}
+    returns: pd.DataFrame
+    labels: RegimeLabels
+
+    @property
+    def panel(self) -> Panel:
+        """The same days as a panel of one path."""
+        from spade_finance.baselines.base import aligned_codes
+
+        return Panel.from_frame(
+            self.returns, tuple(self.labels.regimes), aligned_codes(self.labels, self.returns.index)
+        )
+
+
+def training_data(
+    model: Any, window: Window, real: pd.DataFrame, fit: pd.DataFrame | None, labels: RegimeLabels | None
+) -> Training | None:
+    """Days that the baselines learn from; None where a scenario file came without `fit` or labels."""
     if window.codes is None or (model is None and (fit is None or labels is None)):
-        window.notes.append("no baselines: with scenarios they need labels and fit")
-        return {}
+        return None
     sectors = list(window.returns.columns)
     returns = check_columns(fit, tuple(sectors)) if fit is not None else _training_rows(model, real, sectors)
     if fit is not None and returns.index[-1] >= window.returns.index[0]:
@@ -131,10 +138,30 @@ def fitted_baselines(
     )
     if not known:
         raise InputError("labels do not cover the days of fit: pass labels of both, or a model")
+    return Training(returns, known)
+
+
+def fitted_baselines(
+    names: Sequence[str],
+    training: Training | None,
+    window: Window,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Mapping[str, Any]:
+    """Baselines that could be fitted, in the order of `names`; why not stands in the notes."""
+    from spade_finance.baselines import make_baseline
+
+    if not names:
+        return {}
+    if training is None:
+        window.notes.append("no baselines: with scenarios they need labels and fit")
+        return {}
+    assert window.codes is not None
     fitted: dict[str, Any] = {}
     needed = set(np.unique(window.codes))
-    for name in names:
-        baseline = make_baseline(name).fit(returns, known)
+    for number, name in enumerate(names):
+        if progress is not None:
+            progress(f"fitting {name}", number, len(names))
+        baseline = make_baseline(name).fit(training.returns, training.labels)
         unseen = sorted(needed - set(np.unique(baseline.codes_)))
         if unseen:
             window.notes.append(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from spade_finance import plotting
 from spade_finance.evaluate import facts
+from spade_finance.evaluate.page_sections import section_blocks
 from spade_finance.evaluate.panel import MARKET, Panel
 from spade_finance.evaluate.regimes import HEADINGS, UNITS, RegimeTable, real_panel, regime_table, with_error
 from spade_finance.reports.html import embedded, provenance_rows, render
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN = tuple(name for name in HEADINGS if name != "worst_day")
 MIN_CORRELATION_DAYS = 40
+MARKS = {"too high": "▲", "too low": "▼"}
 
 
 def write_demo_report(
@@ -143,6 +145,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         any_in_loss=bool(report.in_loss),
         score_groups=_score_groups(report),
         statistics=[_statistics(report, asset, colors) for asset in (MARKET, *report.sectors)],
+        sections=section_blocks(report),
         provenance=provenance_rows(report.provenance),
     )
 
@@ -235,7 +238,7 @@ def _summary_rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _score_groups(report: EvaluationReport) -> list[dict[str, Any]]:
     """Rows of the metric table by group, with how dark each cell is."""
-    from spade_finance.evaluate.report import metric_title
+    from spade_finance.evaluate.titles import metric_title
 
     scores, columns = report.scores, list(report.columns)
     groups = []
@@ -261,7 +264,7 @@ def _score_groups(report: EvaluationReport) -> list[dict[str, Any]]:
 
 def _statistics(report: EvaluationReport, asset: str, colors: Mapping[str, str]) -> dict[str, Any]:
     """One asset's statistics by regime; those of all sectors together stand with the market."""
-    from spade_finance.evaluate.report import metric_title
+    from spade_finance.evaluate.titles import metric_title
 
     table = report.statistics
     mine = table[(table["asset"] == asset) | (table["asset"].isna() & (asset == MARKET))]
@@ -276,9 +279,8 @@ def _statistics(report: EvaluationReport, asset: str, colors: Mapping[str, str])
             low, high = row["real_low"], row["real_high"]
             cells = []
             for column in report.columns:
-                value = row[column]
-                mark = "" if pd.isna(value) or low <= value <= high else ("▲" if value > high else "▼")
-                cells.append({"text": _number(value, unit), "mark": mark})
+                mark = MARKS.get(row.get(f"{column}:verdict"), "")
+                cells.append({"text": _number(row[column], unit), "mark": mark})
             title = metric_title({**row, "regime": None}) + (" %" if unit == "percent" else "")
             interval = f"{_number(low, unit)} to {_number(high, unit)}"
             rows.append(

@@ -14,10 +14,13 @@ import pandas as pd
 
 from spade_finance.evaluate.catalogue import is_in_loss
 from spade_finance.evaluate.panel import Panel
+from spade_finance.evaluate.section import SectionResult
+from spade_finance.evaluate.titles import metric_title
 
 SCHEMA = 1
-GROUPS = ("marginals", "dependence", "dynamics", "risk")
 SUBJECTS = ("model", "scenarios")
+LUCK = 0.25
+"""Distances below this many sampling errors count as this many: nobody is nearer than that but by luck."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class EvaluationReport:
         The warning, if the window overlaps the training data.
     notes : tuple of str
         What was left out and why.
+    sections : mapping of str to SectionResult
+        Exhibits and findings of the scorecard's parts; their rows stand in the two tables.
+    seconds : mapping of str to float
+        Processor time of each part.
     """
 
     statistics: pd.DataFrame
@@ -50,6 +57,8 @@ class EvaluationReport:
     notes: tuple[str, ...]
     provenance: dict[str, Any]
     panels: Mapping[str, Panel] = field(repr=False)
+    sections: Mapping[str, SectionResult] = field(default_factory=dict, repr=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -81,22 +90,26 @@ class EvaluationReport:
     def summary(self) -> pd.DataFrame:
         """One row a column.
 
-        ``score`` is the geometric mean over metrics of distance / floor (lower is better, one is ideal), then
-        by group; ``not in loss`` leaves out metrics the model was trained on; ``inside 95 %`` is the share of
-        statistics within the real interval; ``metrics`` how many entered.
+        Each group's number is the geometric mean over its metrics of distance / floor (lower is better, one is
+        ideal); ``score`` is the geometric mean of the groups, so that a group with many metrics does not
+        outvote one with few. ``not in loss`` leaves out metrics the model was trained on; ``inside 95 %`` is
+        the share of statistics within the real interval; ``metrics`` how many entered.
         """
         scores = self.scores
         # Metrics that some column lacks would make means incomparable.
-        common = scores[scores[list(self.columns)].gt(0).all(axis=1)]
+        common = scores[scores[list(self.columns)].notna().all(axis=1)]
         if common.empty:
             common = scores
+        groups = list(dict.fromkeys(common["group"]))
         rows: dict[str, dict[str, float]] = {}
         for column in self.columns:
-            value = np.log(common[column].clip(lower=1e-3))
-            row = {"score": _geometric(value)}
-            row |= {g: _geometric(value[common["group"] == g]) for g in GROUPS}
+            value = np.log(common[column].clip(lower=LUCK))
+            by_group = value.groupby(common["group"]).mean()
+            row = {"score": _geometric(by_group)}
+            row |= {g: float(np.exp(by_group[g])) for g in groups}
             if self.in_loss:
-                row["not in loss"] = _geometric(value[~common["in_loss"]])
+                own = ~common["in_loss"]
+                row["not in loss"] = _geometric(value[own].groupby(common["group"][own]).mean())
             seen = self.statistics[self.statistics[column].notna() & self.statistics["real"].notna()]
             inside = seen[column].between(seen["real_low"], seen["real_high"])
             row["inside 95 %"] = float(inside.mean()) if len(seen) else np.nan
@@ -145,7 +158,8 @@ class EvaluationReport:
             row = {str(key): _plain(value) for key, value in record.items()}
             values = {c: row.pop(c, None) for c in self.columns}
             errors = {c: row.pop(f"{c}:se", None) for c in self.columns}
-            rows.append(row | {"values": values, "std_error": errors})
+            verdicts = {c: row.pop(f"{c}:verdict", None) for c in self.columns}
+            rows.append(row | {"values": values, "std_error": errors, "verdicts": verdicts})
         return {
             "schema": SCHEMA,
             "real": {
@@ -162,6 +176,7 @@ class EvaluationReport:
             "verdict": self.verdict(),
             "look_ahead": self.look_ahead,
             "notes": list(self.notes),
+            "sections": {name: _section_data(part) for name, part in self.sections.items()},
             "provenance": {k: _plain(v) for k, v in self.provenance.items()},
         }
 
@@ -186,39 +201,24 @@ class EvaluationReport:
         return text
 
 
-def metric_title(row: Any) -> str:
-    """``var 95, crisis`` from a row's keys."""
-    title = METRIC_TITLES.get(row["metric"], str(row["metric"]).replace("_", " "))
-    horizon = row["horizon_days"]
-    if row["metric"] in ("excess_kurtosis", "w1") and pd.notna(horizon) and horizon > 1:
-        title += f", {int(horizon)} days"
-    regime = row["regime"]
-    return title if regime is None or pd.isna(regime) else f"{title}, {regime}"
-
-
-METRIC_TITLES = {
-    "annual_return": "annual return",
-    "skewness": "skew",
-    "hill_left": "tail index, losses",
-    "hill_right": "tail index, gains",
-    "w1": "distribution of returns (W1)",
-    "mean_correlation": "mean correlation",
-    "correlation_matrix": "correlations, pair by pair",
-    "lower_tail_dependence": "joint losses (5 % tail)",
-    "upper_tail_dependence": "joint gains (5 % tail)",
-    "acf_return": "autocorrelation of returns, lag 1",
-    "acf_absolute": "autocorrelation of |returns|",
-    "acf_squared": "autocorrelation of squared returns",
-    "acf_absolute_crisis_free": "autocorrelation of |returns|, crisis-free",
-    "leverage": "leverage effect",
-    "worst_day": "worst day",
-    "var_95": "VaR 95 %",
-    "var_97_5": "VaR 97.5 %",
-    "var_99": "VaR 99 %",
-    "es_95": "ES 95 %",
-    "es_97_5": "ES 97.5 %",
-    "es_99": "ES 99 %",
-}
+def _section_data(part: SectionResult) -> dict[str, Any]:
+    """Findings and tables of a section as plain values; its figures are drawn on the page only."""
+    return {
+        "findings": list(part.findings),
+        "notes": list(part.notes),
+        "tables": [
+            {
+                "title": exhibit.title,
+                "caption": exhibit.caption,
+                "rows": [
+                    {str(key): _plain(value) for key, value in record.items()}
+                    for record in exhibit.table.reset_index().astype(object).to_dict("records")
+                ],
+            }
+            for exhibit in part.exhibits
+            if exhibit.table is not None
+        ],
+    }
 
 
 def _geometric(logs: pd.Series) -> float:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,18 @@ import pandas as pd
 
 from spade_finance.evaluate.compare import compare
 from spade_finance.evaluate.floor import N_RESAMPLES, resample
-from spade_finance.evaluate.inputs import Window, check_columns, find_window, fitted_baselines
+from spade_finance.evaluate.inputs import (
+    Training,
+    Window,
+    check_columns,
+    find_window,
+    fitted_baselines,
+    training_data,
+)
 from spade_finance.evaluate.panel import Panel
 from spade_finance.evaluate.report import EvaluationReport
+from spade_finance.evaluate.scorecard import measure, section_names
+from spade_finance.evaluate.section import Material
 from spade_finance.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -30,10 +40,12 @@ def evaluate(
     from_date: str | pd.Timestamp | None = None,
     fit: pd.DataFrame | None = None,
     labels: RegimeLabels | None = None,
+    sections: str | Sequence[str] = "all",
     seed: int = 0,
     n_replicates: int = N_REPLICATES,
     n_resamples: int = N_RESAMPLES,
     window_days: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> EvaluationReport:
     """Compare generated with real returns, beside the baselines and the real data's own sampling error.
 
@@ -59,6 +71,8 @@ def evaluate(
     labels : RegimeLabels, optional
         Labels of `real`. Default: the model's labeller; without both, scenarios are compared on all days
         only.
+    sections : "all", "none", names separated by commas, or a sequence of names
+        Parts of the scorecard beyond the table of statistics; see :mod:`.scorecard`.
     seed : int
         The same seed gives the same report.
     n_replicates : int
@@ -67,6 +81,8 @@ def evaluate(
         Resamples of the real window for its sampling error and intervals.
     window_days : int, optional
         Sample the window in consecutive pieces of this many days instead of in one piece.
+    progress : callable, optional
+        Called with (what is being done, steps done, steps in all).
 
     Returns
     -------
@@ -79,7 +95,7 @@ def evaluate(
     """
     from spade_finance.baselines import baseline_names
 
-    names = baseline_names(baselines)
+    names, parts = baseline_names(baselines), section_names(sections)
     for what, count in (("n_replicates", n_replicates), ("n_resamples", n_resamples)):
         if isinstance(count, bool) or count < 2:
             raise InputError(f"{what}={count!r} is too few for a standard error: pass at least 2")
@@ -103,35 +119,116 @@ def evaluate(
     is_model = not isinstance(subject, ScenarioSet)
     sectors = tuple(subject.sectors_ if is_model else subject.sectors)
     window = find_window(subject if is_model else None, check_columns(real, sectors), from_date, labels)
-    truth = window.panel
-    columns: dict[str, Panel] = {}
+    try:
+        training = training_data(subject if is_model else None, window, real, fit, labels)
+    except InputError:
+        if names:
+            raise
+        training = None  # without baselines, only novelty and the like go without
+    opponents = fitted_baselines(names, training, window, progress)
     provenance: dict[str, Any] = {"seed": seed, "n_replicates": n_replicates, "window_days": window_days}
+    given: dict[str, Panel] = {}
     if is_model:
-        columns["model"] = _sampled(subject, window, n_replicates, window_days, seed)
         provenance |= _model_facts(subject)
     else:
-        columns["scenarios"] = _given(subject, window, len(truth.simple[0]))
+        given["scenarios"] = _given(subject, window, len(window.returns))
         provenance |= {f"scenarios {k}": v for k, v in subject.provenance.items()}
-        provenance["replicates of scenarios"] = columns["scenarios"].n_paths
-    for i, (name, baseline) in enumerate(
-        fitted_baselines(names, subject if is_model else None, window, real, fit, labels).items()
-    ):
-        key = int(np.random.SeedSequence([seed, i + 1]).generate_state(1)[0])
-        columns[name] = _sampled(baseline, window, n_replicates, window_days, key)
+        provenance["replicates of scenarios"] = given["scenarios"].n_paths
+    if training is not None:
+        first, last = training.returns.index[[0, -1]]
+        provenance["baselines learnt from"] = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return score_columns(
+        window,
+        training,
+        ({"model": subject} if is_model else {}) | dict(opponents),
+        given=given,
+        label=getattr(subject, "label", None) if labels is None else None,
+        in_loss=frozenset(getattr(subject, "in_loss_metrics_", ())),
+        provenance=provenance,
+        sections=parts,
+        seed=seed,
+        n_replicates=n_replicates,
+        n_resamples=n_resamples,
+        window_days=window_days,
+        progress=progress,
+    )
+
+
+def score_columns(
+    window: Window,
+    training: Training | None,
+    generators: Mapping[str, Any],
+    *,
+    given: Mapping[str, Panel] | None = None,
+    label: Any = None,
+    in_loss: frozenset[str] = frozenset(),
+    provenance: Mapping[str, Any] | None = None,
+    sections: Sequence[str] = (),
+    seed: int = 0,
+    n_replicates: int = N_REPLICATES,
+    n_resamples: int = N_RESAMPLES,
+    window_days: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> EvaluationReport:
+    """Report of any fitted generators on one labelled window, the first being the subject.
+
+    Parameters
+    ----------
+    window, training : see :mod:`.inputs`
+    generators : mapping of str to object
+        Fitted, each with ``sample(timeline, n_paths, random_state)``; drawn under the window's labels.
+    given : mapping of str to Panel, optional
+        Columns that are there already; they stand in front.
+    label, in_loss, provenance
+        As in :class:`~.section.Material` and :class:`~.report.EvaluationReport`.
+    sections, seed, n_replicates, n_resamples, window_days, progress
+        As in :func:`evaluate`.
+    """
+    truth = window.panel
+    columns = dict(given or {})
+    for number, (name, generator) in enumerate(generators.items()):
+        if progress is not None:
+            progress(f"sampling {name}", number, len(generators))
+        key = seed if name == "model" else _column_seed(seed, name)
+        columns[name] = _sampled(generator, window, n_replicates, window_days, key)
     noise = resample(truth, n_resamples, random_state=np.random.default_rng([seed, 0]))
     comparison = compare(truth, noise, columns)
+    material = Material(
+        real=truth,
+        floor=noise,
+        columns=columns,
+        generators={} if given else generators,
+        training=training.panel if training is not None else None,
+        dates=pd.DatetimeIndex(window.returns.index),
+        training_dates=pd.DatetimeIndex(training.returns.index) if training is not None else None,
+        label=label,
+        seed=seed,
+    )
+    results, seconds = measure(material, sections, progress)
     return EvaluationReport(
-        statistics=comparison.statistics,
-        distances=comparison.distances,
+        statistics=_joined(comparison.statistics, [r.statistics for r in results.values()]),
+        distances=_joined(comparison.distances, [r.distances for r in results.values()]),
         columns=tuple(columns),
         window=(window.returns.index[0], window.returns.index[-1]),
-        sectors=sectors,
-        in_loss=frozenset(getattr(subject, "in_loss_metrics_", ())),
+        sectors=truth.sectors,
+        in_loss=in_loss,
         look_ahead=window.look_ahead,
         notes=tuple(window.notes),
-        provenance=provenance,
+        provenance=dict(provenance or {}),
         panels={"real": truth, **columns},
+        sections=results,
+        seconds=seconds,
     )
+
+
+def _joined(first: pd.DataFrame, more: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of all parts below each other."""
+    return pd.concat([first, *(part for part in more if len(part))], ignore_index=True)
+
+
+def _column_seed(seed: int, name: str) -> int:
+    """Seed of a baseline's column: its own, whichever others stand beside it."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(1)[0])
 
 
 def _sampled(generator: Any, window: Window, n_paths: int, window_days: int | None, seed: int) -> Panel:

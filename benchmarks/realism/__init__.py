@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark of realism: see :mod:`benchmarks.realism.__main__`."""

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shards' files -> ``benchmarks/results/realism_*.json`` and the tables that the docs show. Nothing by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.realism.leave_one_out import METRICS
+from benchmarks.realism.plan import CRISES, OURS, ROOT, SPLITS, Split
+
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "realism_tables.md"
+KEYS = ["metric", "group", "regime", "horizon_days", "asset"]
+LUCK = 0.25
+OPPONENT = "block_bootstrap"
+
+
+def write_tables(done: Path) -> list[Path]:
+    """Write what the shards that are done allow; the files written."""
+    from spade_finance.io.atomic import write_text
+
+    shards = {file.stem: json.loads(file.read_text()) for file in sorted(done.glob("*.json"))}
+    parts = ["# Tables of the realism benchmark\n", PREFACE]
+    written = []
+    for split in SPLITS:
+        scored = [s for name, s in shards.items() if name.startswith(f"score-{split.name}-")]
+        if not scored:
+            continue
+        frame = ratios(scored)
+        record = {
+            "command": "python -m benchmarks.realism",
+            "split": split.name,
+            "window": scored[0]["window"],
+            "hashes": {f"{c}-s{s['seed']}": h for s in scored for c, h in s["hashes"].items() if h},
+            "scores": json.loads(frame.to_json(orient="records")),
+        }
+        written.append(_write(f"realism_{split.name}.json", record))
+        parts += time_split_tables(split, frame, scored[0]["window"])
+    crises = [s for name, s in shards.items() if name.startswith("crisis-")]
+    if crises:
+        written.append(
+            _write("realism_crises.json", {"command": "python -m benchmarks.realism", "crises": crises})
+        )
+        parts += crisis_tables(crises)
+    seconds = sum(s["total_cpu_seconds"] for s in shards.values())
+    parts.append(f"\nAll {len(shards)} shards together took {seconds / 3600:.1f} processor hours.\n")
+    write_text(PAGE, "\n".join(parts))
+    return [*written, PAGE]
+
+
+PREFACE = """Written by `python -m benchmarks.realism`, never by hand. What the columns are: [baselines](baselines.md),
+[neural baselines](neural_baselines.md); what is measured: [realism](realism.md).
+
+Numbers are distances from the real test window over that window's own sampling error: 1 is as near as the data can
+tell, lower is better. A group is the geometric mean over its metrics, the score that over the groups. Our rows are
+means over training seeds with their standard deviation."""
+
+
+def _write(name: str, record: dict[str, Any]) -> Path:
+    from spade_finance.io.atomic import write_text
+
+    path = RESULTS / name
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def ratios(scored: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """One row a metric, column and seed: ``ratio``, distance over floor, of the metrics that have a floor."""
+    rows = []
+    for shard in scored:
+        for row in shard["rows"]:
+            if row["kind"] != "distance" or not row.get("floor"):
+                continue
+            for column, value in row["values"].items():
+                if value is not None:
+                    keys = {key: row.get(key) for key in KEYS}
+                    rows.append(
+                        keys
+                        | {"column": column, "seed": shard["seed"], "ratio": max(value / row["floor"], LUCK)}
+                    )
+    frame = pd.DataFrame(rows).drop_duplicates([*KEYS, "column", "seed"])
+    # Only metrics that every column has make means that can be compared.
+    wanted = frame.groupby(["column", "seed"]).ngroups
+    count = frame.groupby(KEYS, dropna=False)["ratio"].transform("size")
+    return frame[count == wanted].reset_index(drop=True)
+
+
+def group_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Log group scores, index (column, seed), columns the groups and ``score``."""
+    logs = frame.assign(log=np.log(frame["ratio"]))
+    groups = logs.pivot_table("log", ["column", "seed"], "group", aggfunc="mean")
+    groups = groups[list(dict.fromkeys(frame["group"]))]
+    return groups.assign(score=groups.mean(axis=1))[["score", *groups.columns]]
+
+
+def time_split_tables(split: Split, frame: pd.DataFrame, window: list[str]) -> list[str]:
+    """Scores by group, wins and losses, and the ablation's paired differences."""
+    logs = group_scores(frame)
+    means = np.exp(logs.groupby("column").mean()).sort_values("score")
+    spread = logs.groupby("column").std(ddof=1)
+    lines = [f"\n## {split.panel}, trained to {split.until}, tested {window[0]} to {window[1]}\n"]
+    lines += _table(
+        ["column", *means.columns],
+        [
+            [
+                f"**{name}**" if name in ("spade", "default") else name,
+                *(
+                    f"{row[g]:.2f}"
+                    + (f" ± {row[g] * spread.loc[name, g]:.2f}" if spread.loc[name, g] > 0 else "")
+                    for g in means.columns
+                ),
+            ]
+            for name, row in means.iterrows()
+        ],
+    )
+    lines.append(f"\n{frame.groupby(KEYS, dropna=False).ngroups} metrics.")
+    opponents = [c for c in means.index if c not in (*OURS, "default")]
+    for subject in ("default", "spade"):
+        if subject in means.index and opponents:
+            lines += wins(frame, subject, opponents)
+    if logs.loc[["spade"]].shape[0] > 1 if "spade" in means.index else False:
+        lines += seed_differences(logs)
+    return lines
+
+
+def wins(frame: pd.DataFrame, subject: str, opponents: list[str]) -> list[str]:
+    """How often the subject is nearer to the real window than the block bootstrap, and than the best on each metric."""
+    logs = frame.assign(log=np.log(frame["ratio"]))
+    logs[KEYS] = logs[KEYS].astype(object).where(logs[KEYS].notna(), "")
+    mean = logs.pivot_table("log", KEYS, "column", aggfunc="mean")
+    lines = [f"\n### {subject}: wins, ties and losses by metric\n"]
+    rows = []
+    against = {OPPONENT: mean[OPPONENT]} if OPPONENT in mean else {}
+    against["the best baseline on each metric"] = mean[opponents].min(axis=1)
+    for name, other in against.items():
+        gap = mean[subject] - other
+        for group, part in [("all", gap), *gap.groupby("group", sort=False)]:
+            rows.append(
+                [
+                    name,
+                    group,
+                    int((part < -TIE).sum()),
+                    int((part.abs() <= TIE).sum()),
+                    int((part > TIE).sum()),
+                ]
+            )
+    return [*lines, *_table(["against", "group", "wins", "ties", "losses"], rows), TIE_NOTE]
+
+
+TIE = float(np.log(1.1))
+TIE_NOTE = "\nA tie is a difference of at most a tenth."
+
+
+def seed_differences(logs: pd.DataFrame) -> list[str]:
+    """Ablations less SPADE, paired by seed, with 95 % t-intervals over seeds."""
+    from scipy.stats import t
+
+    lines = ["\n### What the map's way in is worth: log score less SPADE's, paired by seed\n"]
+    rows = []
+    for base in ("spade", "spade_bare"):
+        others = [c for c in OURS if c != base and c.endswith("_bare") == base.endswith("_bare")]
+        for other in others:
+            if base not in logs.index.get_level_values(0) or other not in logs.index.get_level_values(0):
+                continue
+            gap = (logs.loc[other] - logs.loc[base]).dropna()
+            n = len(gap)
+            if n < 2:
+                continue
+            half = t.ppf(0.975, n - 1) * gap.std(ddof=1) / np.sqrt(n)
+            rows.append(
+                [f"{other} − {base}", n]
+                + [
+                    f"{gap[g].mean():+.3f} ± {half[g]:.3f}" + ("*" if abs(gap[g].mean()) > half[g] else "")
+                    for g in gap.columns
+                ]
+            )
+    note = (
+        "\nPositive: SPADE is nearer to the real window. ± is a 95 % interval over seeds, * excludes zero; many "
+        "differences are looked at."
+    )
+    return [*lines, *_table(["difference", "seeds", *logs.columns], rows), note]
+
+
+def crisis_tables(crises: list[dict[str, Any]]) -> list[str]:
+    """Proper scores of crises that nothing was learnt from, as ratios to the block bootstrap's."""
+    from scipy.stats import t
+
+    order = {f"{c.panel}-{c.name}": i for i, c in enumerate(CRISES)}
+    crises = sorted(crises, key=lambda s: order[f"{s['panel']}-{s['crisis']}"])
+    lines = [
+        "\n## Leave one crisis out\n",
+        "Nothing was learnt from the crisis; the labels of its days are given; the proper scores (lower is better) of "
+        f"the paths against what happened, as ratios to the {OPPONENT}'s. Geometric mean over crises with the 95 % "
+        "t-interval over crises: they are the independent observations.\n",
+    ]
+    for panel in dict.fromkeys(s["panel"] for s in crises):
+        mine = [s for s in crises if s["panel"] == panel and OPPONENT in s["scores"]]
+        columns = [c for c in dict.fromkeys(c for s in mine for c in s["scores"]) if c != OPPONENT]
+        logs = {
+            c: pd.DataFrame(
+                [
+                    {m: np.log(s["scores"][c][m] / s["scores"][OPPONENT][m]) for m in METRICS}
+                    for s in mine
+                    if c in s["scores"]
+                ]
+            )
+            for c in columns
+        }
+        rows = []
+        for c in sorted(columns, key=lambda c: logs[c].mean().mean()):
+            n, frame = len(logs[c]), logs[c].assign(all=logs[c].mean(axis=1))
+            row = [f"**{c}**" if c == "spade" else c, n]
+            for m in ("all", *METRICS):
+                half = t.ppf(0.975, n - 1) * frame[m].std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+                low, high = np.exp(frame[m].mean() - half), np.exp(frame[m].mean() + half)
+                row.append(f"{np.exp(frame[m].mean()):.2f} ({low:.2f} to {high:.2f})")
+            rows.append(row)
+        lines += [f"\n### {panel}: {', '.join(s['crisis'] for s in mine)}\n"]
+        lines += _table(["column", "crises", "all", *METRICS], rows)
+        lines += ["\nSPADE against it by crisis (energy score; all scores):\n"]
+        lines += _table(
+            ["crisis", "days", "labels", "energy", "all"],
+            [
+                [
+                    s["crisis"],
+                    s["days"],
+                    ", ".join(f"{k} {100 * v:.0f} %" for k, v in s["regimes"].items() if v),
+                    f"{s['scores']['spade']['energy'] / s['scores'][OPPONENT]['energy']:.3f}",
+                    f"{_overall(s['scores']['spade'], s['scores'][OPPONENT]):.2f}",
+                ]
+                for s in mine
+                if "spade" in s["scores"]
+            ],
+        )
+    return lines
+
+
+def _overall(scores: dict[str, float], reference: dict[str, float]) -> float:
+    """Geometric mean ratio over the metrics."""
+    return float(np.exp(np.mean([np.log(scores[m] / reference[m]) for m in METRICS])))
+
+
+def _table(head: list[Any], rows: list[list[Any]]) -> list[str]:
+    """A Markdown table."""
+    return [
+        "| " + " | ".join(map(str, head)) + " |",
+        "|" + "---|" * len(head),
+        *("| " + " | ".join(map(str, row)) + " |" for row in rows),
+    ]
