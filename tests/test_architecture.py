@@ -49,7 +49,7 @@ ROOMS["cli"] = ROOMS["demo"] = set(ROOMS) | {"cli", "demo"}
 # Slow to import (up to 7 s), so only where they are used.
 HEAVY = {
     "arch", "dask", "finval", "hmmlearn", "jinja2", "jumpmodels", "playwright", "plotly", "pysiglib",
-    "pyvinecopulib", "skfolio", "statsmodels", "streamlit", "tensorboard", "torchmetrics", "torchvision", "yfinance", "zarr",
+    "skfolio", "statsmodels", "streamlit", "tensorboard", "torchmetrics", "torchvision", "yfinance", "zarr",
 }  # fmt: skip
 NOT_AT_START = HEAVY | {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch", "xarray"}
 

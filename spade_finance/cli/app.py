@@ -8,7 +8,18 @@ from typing import Any
 from cyclopts import App
 
 from spade_finance import __version__
-from spade_finance.cli import backtest, data, demo, evaluate, generate, info, regimes, stress, train
+from spade_finance.cli import (
+    backtest,
+    dashboard,
+    data,
+    demo,
+    evaluate,
+    generate,
+    info,
+    regimes,
+    stress,
+    train,
+)
 
 EPILOGUE = """\
 Returns are daily, simple and in decimals (0.01 is one percent) unless --kind says otherwise.
@@ -45,4 +56,5 @@ app.command(generate.generate, help_epilogue=generate.EXAMPLE)
 app.command(evaluate.evaluate, help_epilogue=evaluate.EXAMPLE)
 app.command(backtest.backtest, help_epilogue=backtest.EXAMPLE)
 app.command(stress.stress, help_epilogue=stress.EXAMPLE)
+app.command(dashboard.dashboard, help_epilogue=dashboard.EXAMPLE)
 app.command(info.info, help_epilogue=info.EXAMPLE)

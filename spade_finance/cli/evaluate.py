@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from spade_finance.cli.options import Kind, check_seed, day, load_model, read_table
+from spade_finance.cli.options import Kind, check_seed, day, is_baseline, load_generator, read_table
 
 EXAMPLE = """\
 Examples:
   spade-finance evaluate --model default --real sectors.csv --out report.html
   spade-finance evaluate --model my-model --real kf10.csv --from 1999-01-04 \\
       --baselines all --out report.html
+  spade-finance evaluate --model default --real sectors.csv --sections risk,switch \\
+      --baselines block_bootstrap,fhs --out report.html
   spade-finance evaluate --scenarios x.parquet --real sectors.csv \\
       --out report.html --json report.json"""
 
@@ -23,7 +25,10 @@ def evaluate(
     *,
     model: Annotated[
         str | None,
-        Parameter(metavar="MODEL", help="A model folder, or 'default' for the one that is shipped."),
+        Parameter(
+            metavar="MODEL",
+            help="A model folder, 'default' for the one that is shipped, or the name of a baseline.",
+        ),
     ] = None,
     scenarios: Annotated[
         Path | None,
@@ -56,6 +61,14 @@ def evaluate(
             metavar="NAMES", help="standard (fit in seconds), all, none, or names separated by commas."
         ),
     ] = "standard",
+    sections: Annotated[
+        str,
+        Parameter(
+            metavar="NAMES",
+            help="Parts of the scorecard: all, none, or some of facts, dependence, distances, risk, switch, "
+            "control, labels, novelty, finval.",
+        ),
+    ] = "all",
     kind: Kind = "simple",
     seed: Annotated[
         int, Parameter(metavar="N", help="Seed, 0 or more: the same seed gives the same report.")
@@ -63,14 +76,16 @@ def evaluate(
     out: Annotated[Path, Parameter(metavar="FILE", help="The report to write, .html.")],
     json: Annotated[Path | None, Parameter(metavar="FILE", help="A file for the numbers, .json.")] = None,
 ) -> None:
-    """Compare stylised facts of generated and real returns, and of baselines.
+    """Score a model against real returns, the true opponents in the same table.
 
-    Distances are in units of the real data's own sampling error. Writes a
-    self-contained HTML report. VaR and ES are positive losses.
+    Stylised facts, dependence, distances, VaR and ES backtests, behaviour at a
+    switch, control by the map, novelty, labels. Distances are in units of the real
+    data's own sampling error. Writes a self-contained HTML report. VaR and ES are
+    positive losses.
     """
     check_seed(seed)
     first = day(from_, "--from")
-    from spade_finance.cli.console import note, print_frame, say
+    from spade_finance.cli.console import note, print_frame, progress, say
     from spade_finance.exceptions import InputError
     from spade_finance.io.atomic import check_writable
 
@@ -83,7 +98,7 @@ def evaluate(
         check_writable(json, name="--json")
     subject: Any
     if model is not None:
-        subject = load_model(model)
+        subject, _ = load_generator(model, None)
     else:
         from spade_finance.scenarios import ScenarioSet
 
@@ -96,17 +111,28 @@ def evaluate(
         from spade_finance.regimes import RegimeLabels
 
         known = RegimeLabels.load(labels)
+    elif model is not None and is_baseline(model):
+        from spade_finance.model import ScenarioGenerator
+
+        known = ScenarioGenerator.load("default").label(returns)
     from spade_finance.evaluate import evaluate as compare
 
-    report = compare(
-        subject,
-        returns,
-        baselines,
-        from_date=None if first is None else str(first),
-        fit=learned_from,
-        labels=known,
-        seed=seed,
-    )
+    with progress(1, "evaluating") as (bar, task):
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        report = compare(
+            subject,
+            returns,
+            baselines,
+            from_date=None if first is None else str(first),
+            fit=learned_from,
+            labels=known,
+            sections=sections,
+            seed=seed,
+            progress=show,
+        )
     report.to_html(out)
     if json is not None:
         report.to_json(json)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from spade_finance.cli.options import (
+    Generator,
     History,
     Json,
     Kind,
-    Model,
     Script,
     Seed,
     check_paths,
     check_seed,
     day,
-    load_model,
+    load_generator,
     read_table,
     start_volatility,
 )
@@ -33,7 +33,9 @@ Examples:
   spade-finance generate --regimes "bull:250;Energy[100]=crisis:40" \\
       --paths 500 --start 2026-01-05 --out x.csv
   spade-finance generate --model my-model --regimes markov:252 \\
-      --paths 1000000 --seed 7 --out big.nc"""
+      --paths 1000000 --seed 7 --out big.nc
+  spade-finance generate --model block_bootstrap --regimes "bull:60,crisis:20" \\
+      --paths 1000 --out opponent.parquet"""
 
 SUMMARY_VALUES = 8_000_000
 """Returns kept in memory for the table by regime; a longer file is described by its first paths."""
@@ -41,7 +43,7 @@ SUMMARY_VALUES = 8_000_000
 
 def generate(
     *,
-    model: Model = "default",
+    model: Generator = "default",
     regimes: Script,
     paths: Annotated[int, Parameter(metavar="N", help="Number of paths, 1 or more.")],
     seed: Seed = 0,
@@ -81,8 +83,7 @@ def generate(
     from spade_finance.io.layout import file_format
 
     check_writable(out, folder=file_format(out) == ".zarr")
-    generator = load_model(model)
-    past = read_table(history, kind)
+    generator, past = load_generator(model, read_table(history, kind))
     from spade_finance.evaluate import regime_table
     from spade_finance.io.writer import ScenarioWriter
     from spade_finance.scenarios import ScenarioSet

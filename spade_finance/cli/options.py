@@ -24,6 +24,14 @@ Kind = Annotated[
     Literal["simple", "log", "price"],
     Parameter(help="What the table holds: simple returns, log returns (both decimal) or prices."),
 ]
+Generator = Annotated[
+    str,
+    Parameter(
+        metavar="MODEL",
+        help="A model folder, 'default' for the one that is shipped, or the name of a baseline such as "
+        "block_bootstrap (see docs/baselines.md).",
+    ),
+]
 Model = Annotated[
     str, Parameter(metavar="MODEL", help="A model folder, or 'default' for the one that is shipped.")
 ]
@@ -107,6 +115,28 @@ def load_model(model: str) -> ScenarioGenerator:
     from spade_finance.model import ScenarioGenerator
 
     return ScenarioGenerator.load(model)
+
+
+def is_baseline(model: str) -> bool:
+    """Whether `model` names a baseline and no folder."""
+    if model == "default" or Path(model).exists() or not model.isidentifier():
+        return False
+    from spade_finance.baselines import BASELINES
+
+    return model in BASELINES
+
+
+def load_generator(model: str, past: pd.DataFrame | None) -> tuple[Any, pd.DataFrame | None]:
+    """A model, or a baseline by name, and the history to hand to its ``sample``.
+
+    A baseline is fitted on the embedded data up to the shipped model's training end, or on `past`, which it then
+    looks back on by itself.
+    """
+    if not is_baseline(model):
+        return load_model(model), past
+    from spade_finance.baselines.registry import fitted_beside
+
+    return fitted_beside(model, "default", past), None
 
 
 def read_table(path: Path | None, kind: str, **more: Any) -> pd.DataFrame | None:

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choices: typed, shared by all pages, and written in the address, so that a view can be linked.
+
+A page declares its choices as constants and asks for their values; a widget is tied to one with :func:`bind`::
+
+    PATHS = whole("paths", 500, 50, 5000)
+
+    n_paths = get(PATHS)                                  # from the session, else the address, else the default
+    st.slider("Paths", 50, 5000, step=50, **bind(PATHS))  # the widget, the session and the address in step
+    put(PATHS, 1000)                                      # in a callback, or before the widget is drawn
+
+The address holds what this page asked for and what differs from its default. An address that was typed, linked
+or gone back to wins over the session; a part of it that means nothing is said and left at its default.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+__all__ = [
+    "Choice", "bind", "day", "flag", "get", "link", "number", "one_of", "put", "reset", "some_of", "text", "whole",
+]  # fmt: skip
+
+T = TypeVar("T")
+S = TypeVar("S", bound=str)
+
+LONGEST = 6000
+"""Characters of one choice; servers and browsers take addresses of about 8,000."""
+_ECHO_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """One thing that a person can choose.
+
+    Attributes
+    ----------
+    name : str
+        Its parameter in the address; the same name is the same choice on every page.
+    default : T
+    read : callable str -> T
+        Raises ValueError on a text that means nothing, saying what was expected.
+    write : callable T -> str
+    """
+
+    name: str
+    default: T
+    read: Callable[[str], T]
+    write: Callable[[T], str] = str
+
+
+# ---- kinds of choices
+
+
+def whole(name: str, default: int, low: int, high: int) -> Choice[int]:
+    """A whole number from `low` to `high`."""
+
+    def read(said: str) -> int:
+        if not said.strip().lstrip("-").isdigit() or not low <= int(said) <= high:
+            raise ValueError(f"expected a whole number from {low:,} to {high:,}")
+        return int(said)
+
+    return Choice(name, default, read)
+
+
+def number(name: str, default: float, low: float, high: float) -> Choice[float]:
+    """A number from `low` to `high`."""
+
+    def read(said: str) -> float:
+        try:
+            value = float(said)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"expected a number from {low:g} to {high:g}")
+        return value
+
+    return Choice(name, default, read, lambda value: f"{value:.12g}")
+
+
+def text(name: str, default: str = "", *, most: int = LONGEST) -> Choice[str]:
+    """Any text of at most `most` characters."""
+
+    def read(said: str) -> str:
+        if len(said) > most:
+            raise ValueError(f"expected at most {most:,} characters")
+        return said
+
+    return Choice(name, default, read)
+
+
+def one_of(name: str, default: S, options: Sequence[S]) -> Choice[S]:
+    """One of a few words."""
+
+    def read(said: str) -> S:
+        for option in options:
+            if said == option:
+                return option
+        raise ValueError(f"expected one of {', '.join(options)}")
+
+    return Choice(name, default, read)
+
+
+def some_of(
+    name: str, default: Sequence[str], options: Sequence[str] | None = None
+) -> Choice[tuple[str, ...]]:
+    """Any of a few words, comma-separated in the address; any words at all without `options`."""
+
+    def read(said: str) -> tuple[str, ...]:
+        words = tuple(word for word in said.split(",") if word)
+        unknown = [word for word in words if options is not None and word not in options]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(options or ())}")
+        return words
+
+    return Choice(name, tuple(default), read, lambda words: ",".join(words))
+
+
+def flag(name: str, default: bool = False) -> Choice[bool]:
+    """Yes or no, ``1`` or ``0`` in the address."""
+
+    def read(said: str) -> bool:
+        if said not in ("0", "1"):
+            raise ValueError("expected 1 (yes) or 0 (no)")
+        return said == "1"
+
+    return Choice(name, default, read, lambda value: "1" if value else "0")
+
+
+def day(name: str, default: datetime.date | None = None) -> Choice[datetime.date | None]:
+    """A date, YYYY-MM-DD in the address; empty is none."""
+
+    def read(said: str) -> datetime.date | None:
+        if not said:
+            return None
+        try:
+            return datetime.date.fromisoformat(said)
+        except ValueError:
+            raise ValueError("expected a date such as 2024-01-31") from None
+
+    return Choice(name, default, read, lambda value: "" if value is None else value.isoformat())
+
+
+# ---- values
+
+
+def get(choice: Choice[T]) -> T:
+    """The value that holds now."""
+    _used()[choice.name] = choice
+    key = _VALUE + choice.name
+    pending: dict[str, str] = st.session_state.get(_PENDING, {})
+    if choice.name in pending:
+        said = pending.pop(choice.name)
+        try:
+            st.session_state[key] = choice.read(said)
+        except ValueError as error:
+            st.session_state.pop(key, None)
+            shown = said if len(said) <= 60 else said[:59] + "…"
+            _notes().append(
+                f"The address says {choice.name}={shown}: {error}. The usual value is used instead."
+            )
+    value: T = st.session_state.get(key, choice.default)
+    return value
+
+
+def put(choice: Choice[T], value: T) -> None:
+    """Set a value, from a callback or before its widget is drawn in this run."""
+    st.session_state.get(_PENDING, {}).pop(choice.name, None)
+    _used()[choice.name] = choice
+    st.session_state[_VALUE + choice.name] = value
+    _write_address()
+
+
+def reset(*choices: Choice[Any]) -> None:
+    """Set choices back to their defaults."""
+    for choice in choices:
+        put(choice, choice.default)
+
+
+def bind(choice: Choice[T], *, then: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Arguments that tie a widget to a choice: ``st.slider("Paths", 50, 5000, **bind(PATHS))``.
+
+    The widget is given neither a value nor a default of its own. `then` is called after a change.
+    """
+    key = _WIDGET + choice.name
+    value = get(choice)
+    if st.session_state.get(key, _NOTHING) != _shown(value):
+        st.session_state[key] = _shown(value)
+    return {"key": key, "on_change": _take, "args": (choice, then)}
+
+
+def _take(choice: Choice[Any], then: Callable[[], None] | None) -> None:
+    """Callback of a bound widget."""
+    value = st.session_state.get(_WIDGET + choice.name)
+    if isinstance(choice.default, tuple):
+        value = tuple(value or ())
+    elif value is None and choice.default is not None:  # a segment that was clicked off, an emptied number
+        value = get(choice)
+    put(choice, value)
+    if then is not None:
+        then()
+
+
+def _shown(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+# ---- the address
+
+
+def link(**changes: str) -> dict[str, str]:
+    """The address's parameters as they are now, with changes: for ``st.page_link(..., query_params=link())``."""
+    return {**_address(), **changes}
+
+
+def adopt(page: str) -> None:
+    """At the start of a run: take over an address that is not what this session wrote itself."""
+    session = st.session_state
+    url = {name: st.query_params[name] for name in st.query_params}
+    seen = session.get(_PAGE)
+    if seen == page and _is_echo(url):
+        return
+    if seen == page:  # typed, linked or gone back to: what it does not say has its default
+        for name in list(_used()):
+            session.pop(_VALUE + name, None)
+    else:
+        session[_USED] = {}
+    session[_PENDING], session[_PAGE] = url, page
+    _written().append((time.monotonic(), url))
+
+
+def finish() -> list[str]:
+    """At the end of a run: write the address; returns what was not understood in it."""
+    st.session_state[_PENDING] = {}
+    _write_address()
+    said, st.session_state[_NOTES] = list(_notes()), []
+    return said
+
+
+def _address() -> dict[str, str]:
+    """What the address should say."""
+    return {
+        name: choice.write(get(choice))
+        for name, choice in list(_used().items())
+        if get(choice) != choice.default
+    }
+
+
+def _write_address() -> None:
+    """Write the address if it should say something else than what was last written or read."""
+    # What this run has not asked for yet stays: it is for a widget further down.
+    wanted = {**st.session_state.get(_PENDING, {}), **_address()}
+    written = _written()
+    if not written or written[-1][1] != wanted:
+        st.query_params.from_dict(wanted)
+        written.append((time.monotonic(), wanted))
+        del written[:-50]
+
+
+def _is_echo(url: dict[str, str]) -> bool:
+    """Whether an address is our own: the last one, or one that the browser still had while we wrote the next.
+
+    The second kind looks like going back; it counts as such once its successor is no longer fresh.
+    """
+    written = _written()
+    if not written or url == written[-1][1]:
+        return bool(written)
+    now = time.monotonic()
+    return any(
+        url == old and now - after < _ECHO_SECONDS for (_, old), (after, _) in itertools.pairwise(written)
+    )
+
+
+def _written() -> list[tuple[float, dict[str, str]]]:
+    """Addresses of this session with the times they came to hold, the last one last."""
+    found: list[tuple[float, dict[str, str]]] = st.session_state.setdefault(_WRITTEN, [])
+    return found
+
+
+_VALUE, _WIDGET = "choice:", "widget:"
+_PENDING, _PAGE, _USED, _NOTES, _WRITTEN = (
+    "state:pending",
+    "state:page",
+    "state:used",
+    "state:notes",
+    "state:written",
+)
+_NOTHING = object()
+
+
+def _used() -> dict[str, Choice[Any]]:
+    """Choices that this page asked for."""
+    found: dict[str, Choice[Any]] = st.session_state.setdefault(_USED, {})
+    return found
+
+
+def _notes() -> list[str]:
+    found: list[str] = st.session_state.setdefault(_NOTES, [])
+    return found
