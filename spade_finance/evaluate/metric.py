@@ -28,6 +28,7 @@ FAMILIES = {
     "quantile_ratio_left": "tail_exceedance",
     "quantile_ratio_right": "tail_exceedance",
     "w1": "energy_score",
+    "ks": "energy_score",
     "mean_correlation": "correlation",
     "correlation_matrix": "correlation",
     "correlation_breakdown": "correlation",

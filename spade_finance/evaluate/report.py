@@ -19,6 +19,9 @@ from spade_finance.evaluate.titles import metric_title
 
 SCHEMA = 1
 SUBJECTS = ("model", "scenarios")
+PROPER_SCORES = ("energy",)
+"""Groups of proper scores: mostly noise that no generator can foresee, so their ratios all lie near one. They are
+shown by group and stay out of the score."""
 LUCK = 0.25
 """Distances below this many sampling errors count as this many: nobody is nearer than that but by luck."""
 
@@ -105,10 +108,10 @@ class EvaluationReport:
         for column in self.columns:
             value = np.log(common[column].clip(lower=LUCK))
             by_group = value.groupby(common["group"]).mean()
-            row = {"score": _geometric(by_group)}
+            row = {"score": _geometric(by_group.drop(list(PROPER_SCORES), errors="ignore"))}
             row |= {g: float(np.exp(by_group[g])) for g in groups}
             if self.in_loss:
-                own = ~common["in_loss"]
+                own = ~common["in_loss"] & ~common["group"].isin(PROPER_SCORES)
                 row["not in loss"] = _geometric(value[own].groupby(common["group"][own]).mean())
             seen = self.statistics[self.statistics[column].notna() & self.statistics["real"].notna()]
             inside = seen[column].between(seen["real_low"], seen["real_high"])

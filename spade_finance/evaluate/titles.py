@@ -42,6 +42,16 @@ TITLES = {
     "leverage": "leverage effect",
     "zumbach": "Zumbach time asymmetry",
     "worst_day": "worst day",
+    "signature_mmd": "signature MMD",
+    "c2st_trees": "told apart by trees (AUC)",
+    "c2st_network": "told apart by a network (AUC)",
+    "precision": "precision of windows",
+    "recall": "recall of windows",
+    "density": "density of windows",
+    "coverage": "coverage of windows",
+    "label_agreement": "labels found again",
+    "low_eigen_volatility": "volatility of the low-variance eigen books",
+    "low_eigen_l_kurtosis": "L-kurtosis of the low-variance eigen books",
 }
 UPPER = {
     "var": "VaR",
