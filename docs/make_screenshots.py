@@ -26,12 +26,14 @@ WAIT_MS = 180_000
 
 
 def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def main() -> None:
+    """Take the pictures."""
     from playwright.sync_api import sync_playwright
 
     port = free_port()

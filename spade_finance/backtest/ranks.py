@@ -51,6 +51,8 @@ RANKED: dict[str, Callable[[Array], Array]] = {
 """What strategies are ranked by."""
 FLOORS = ("real, resampled", "real, one half against the other")
 LEAST_STRATEGIES = 4
+OPPONENTS = ("block_bootstrap", "block_bootstrap_scaled", "regime_t", "fhs")
+"""Baselines whose ranks stand beside the model's unless others are named: every one runs every strategy again."""
 
 Run = Callable[[Any, Array, NDArray[np.integer], Sequence[str]], Array]
 """(strategy, simple returns (n, T, S), codes, regimes) -> daily net returns (n, T)."""
@@ -147,7 +149,7 @@ def rank_test(
     strategies: Mapping[str, Any],
     run: Run,
     *,
-    baselines: str | Sequence[str] = "standard",
+    baselines: str | Sequence[str] = OPPONENTS,
     n_paths: int = N_PATHS,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
@@ -164,7 +166,7 @@ def rank_test(
         At least 4.
     run : callable
         Runs a strategy on a cube, see :data:`Run`; the same for real and generated returns.
-    baselines : see :func:`spade_finance.baselines.baseline_names`
+    baselines : see :func:`spade_finance.baselines.baseline_names`; default :data:`OPPONENTS`
     n_paths : int
         Paths a generator, each as long as the held-out window; strategies that work path by path meet the first
         :data:`SLOW_PATHS` of them.
@@ -178,7 +180,7 @@ def rank_test(
         On fewer than 4 strategies, or fewer than 60 held-out days.
     """
     from spade_finance.baselines import baseline_names
-    from spade_finance.evaluate.inputs import check_columns, find_window, fitted_baselines
+    from spade_finance.evaluate.inputs import check_columns, find_window, fitted_baselines, training_data
     from spade_finance.regimes.timeline import RegimeTimeline
 
     def few(strategy: Any) -> int:
@@ -194,7 +196,8 @@ def rank_test(
     cube = window.returns.to_numpy(dtype=np.float64)[None]
     truth = {name: run(s, cube, window.codes, window.regimes)[0] for name, s in strategies.items()}
     names = baseline_names(baselines)
-    generators: dict[str, Any] = {"model": model, **fitted_baselines(names, model, window, real, None, None)}
+    training = training_data(model, window, real, None, None) if names else None
+    generators: dict[str, Any] = {"model": model, **fitted_baselines(names, training, window)}
     timeline = RegimeTimeline.from_codes(window.codes, window.regimes, sectors)
     found: dict[str, dict[str, Array]] = {}
     for i, (source, generator) in enumerate(generators.items()):

@@ -19,7 +19,7 @@ from spade_finance.backtest.compare import compare
 from spade_finance.backtest.costs import Costs
 from spade_finance.backtest.engine import run_paths
 from spade_finance.backtest.grid import Overfitting, assess, parse_grid, variant_name
-from spade_finance.backtest.ranks import RankTest, rank_test
+from spade_finance.backtest.ranks import OPPONENTS, RankTest, rank_test
 from spade_finance.backtest.record import KEPT_PATHS, PathRecord, RealRun
 from spade_finance.backtest.result import BacktestResult
 from spade_finance.backtest.strategies import STRATEGIES, Strategy, as_strategy, make_strategy
@@ -79,7 +79,7 @@ def study(
     grid: Any = None,
     real: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
-    baselines: str | Sequence[str] = "standard",
+    baselines: str | Sequence[str] = OPPONENTS,
     rank_paths: int | None = None,
     start: Any = None,
     extrapolate: bool = False,

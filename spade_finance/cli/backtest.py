@@ -81,9 +81,11 @@ def backtest(
     baselines: Annotated[
         str,
         Parameter(
-            metavar="NAMES", help="Generators beside the model in the rank test: standard, none or names."
+            metavar="NAMES",
+            help="Generators beside the model in the rank test: names separated by commas, standard (twelve: slow), "
+            "or none.",
         ),
-    ] = "standard",
+    ] = "block_bootstrap,block_bootstrap_scaled,regime_t,fhs",
     history: Annotated[
         History,
         Parameter(

@@ -587,6 +587,7 @@ def test_evaluate_scenarios_from_elsewhere(
     rows.to_csv(tmp_path / "theirs.csv", index=False)
     code, text, err = run(
         "evaluate", "--scenarios", tmp_path / "theirs.csv", "--real", returns_file, "--baselines", "none",
+        "--sections", "dependence",
         "--out", tmp_path / "r.html", "--json", tmp_path / "r.json",
     )  # fmt: skip
     assert code == 0, err

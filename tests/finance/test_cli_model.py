@@ -111,6 +111,7 @@ def test_evaluating_what_was_trained_on_warns(
     evaluate = ["evaluate", "--model", model, "--real", real, "--from", "2012-01-02"]
     evaluate += ["--baselines", "block_bootstrap", "--labels", tmp_path / "labels.csv"]
     evaluate += ["--out", tmp_path / "r.html", "--json", tmp_path / "r.json"]
+    evaluate += ["--sections", "none"]
     code = main([str(word) for word in evaluate])
     seen = capsys.readouterr()
     assert code == 0, seen.err

@@ -224,6 +224,7 @@ def test_verdict_names_losses(report):
     text = report.verdict()
     scores = report.scores
     best = report.summary()["score"].drop("model").idxmin()
+    scores = scores.dropna(subset=["model", best])
     wins = int((scores["model"] <= scores[best]).sum())
     assert f"on {wins} of {len(scores)} metrics and farther on {len(scores) - wins}" in text
     assert text in repr(report)
