@@ -17,6 +17,7 @@ _EXPORTS = {
     "build_image_generator": "spade_image.generators",
     "export_model": "spade_image.export",
     "from_official": "spade_image.convert",
+    "load_tiny": "spade_image.embedded",
     "to_official": "spade_image.convert",
 }
 

@@ -4,6 +4,11 @@
 Running means and variances belong to the weights under which they were gathered. An average of weights needs
 statistics of its own: some forward passes in training mode over training maps, their means taken with equal
 weights. The same passes turn the spectral vectors towards the averaged weights.
+
+A channel that is constant over the training maps gets the variance 1 instead of 0. That changes nothing on such maps,
+where its normalised value is 0 either way; but at 0 a map that does move it (another class at the one position of a
+coarse grid of 1 x 1) is multiplied by ``1 / sqrt(eps)``, three hundred times at each of several layers: pictures
+break, and float32 loses most of its digits.
 """
 
 from __future__ import annotations
@@ -16,6 +21,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = ["reestimate"]
+
+_CONSTANT = 1e-4
+"""Share of eps below which a variance is rounding: such a channel's normalised values are below a hundredth."""
 
 
 @torch.no_grad()
@@ -42,4 +50,7 @@ def reestimate(net: nn.Module, forwards: Iterable[Callable[[], Any]]) -> int:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         net.eval()
+    for norm in norms if count else []:
+        if norm.running_var is not None:
+            norm.running_var.masked_fill_(norm.running_var < _CONSTANT * norm.eps, 1.0)
     return count

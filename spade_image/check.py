@@ -8,37 +8,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from spade_image.check_files import Finding, read_all
 from spade_image.data import palette_for
+from spade_image.decide import Asked, asked, find_gap, gap_error, without_instances
 from spade_image.exceptions import InputError
-from spade_image.labels import ColouredMask, LabelShift, is_coloured, read_ids, read_instances, read_photo
+from spade_image.labels import LabelShift, is_coloured
 from spade_image.labels import pixels_of_label as pixels_of
 from spade_image.layouts import Folders, Listing, Pair, list_pairs
 from spade_image.palette import Palette, codes_of, collect, from_code, recognise
 from spade_image.preprocess import DONTCARE
-from spade_image.presets import described, preset
+from spade_image.presets import preset
 
 __all__ = ["CheckReport", "Finding", "SplitSummary", "check_data", "collect_palette"]
 
 RARE = 0.0005
-_LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found."""
-
-    level: Literal["error", "warning", "note"]
-    kind: str
-    where: str
-    detail: str
-    fix: str
 
 
 @dataclass
@@ -78,27 +67,19 @@ class CheckReport:
         return {"schema": 1, "ok": self.ok, **asdict(self)}
 
 
-@dataclass
-class _Seen:
-    pair: Pair
-    size: tuple[int, int] | None = None
-    counts: Counter[int] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
-    coloured: bool = False
-
-
 def check_data(
     folders: Folders,
     *,
     preset_name: str | None = None,
     label_nc: int | None = None,
     dontcare: bool | None = None,
+    instance: bool | None = None,
     palette: Path | None = None,
     label_shift: LabelShift | None = None,
     on_file: Callable[[int, int], None] = lambda done, total: None,
     workers: int = 2,
 ) -> CheckReport:
-    """Check a folder of pairs.
+    """Check a folder of pairs: what a training would ask of it is decided by :mod:`spade_image.decide`, as there.
 
     Parameters
     ----------
@@ -107,6 +88,8 @@ def check_data(
         Judge ids by a preset's classes; otherwise by ``label_nc``, or dataset.json, or a palette.
     label_nc, dontcare : optional
         Classes and whether 255 is allowed, over the preset's.
+    instance : bool, optional
+        Whether instance edges are read, over the preset's.
     palette : Path, optional
     label_shift : "none" or "ade20k", optional
     on_file : callable
@@ -119,43 +102,49 @@ def check_data(
     InputError
         The folder is in no known layout, or a palette file cannot be read.
     """
+    if label_nc is not None and label_nc < 1:
+        raise InputError(f"--label-nc {label_nc} must be at least 1")
     chosen = preset(preset_name or "auto")
     shift = label_shift or chosen.label_shift
     listings = {split: list_pairs(folders, split) for split in ("train", "val")}
     first = listings["train"]
     colours = palette_for(folders, first.pairs, palette)
-    stated: dict[str, Any] = {k: v for k, v in described(folders).items() if k in ("label_nc", "dontcare")}
-    allowed = label_nc or chosen.options.get("label_nc") or stated.get("label_nc")
-    if allowed is None and colours is not None:
-        allowed = colours.label_nc
-    if dontcare is None:
-        dontcare = chosen.options.get("contain_dontcare_label", None if allowed is None else False)
-        if "label_nc" not in chosen.options and (
-            stated.get("dontcare") is not None or (colours and DONTCARE in colours.ids.values())
-        ):
-            dontcare = True
+    known = asked(
+        chosen,
+        folders,
+        first.pairs,
+        colours,
+        {
+            "label_nc": label_nc,
+            "contain_dontcare_label": dontcare,
+            "no_instance": None if instance is None else not instance,
+        },
+    )
 
     findings = [
         f for lst in ([first] if listings["val"].held_out else listings.values()) for f in _of_listing(lst)
     ]
+    for listing in listings.values():
+        findings += _of_instances(listing, known.no_instance)
     total = sum(len(lst.pairs) for lst in listings.values())
     done = 0
     splits: dict[str, SplitSummary] = {}
-    every: Counter[int] = Counter()
+    files: dict[int, list[Path]] = {}  # labels by the ids in them
     coloured: list[Pair] = []
     for split, listing in listings.items():
         counts: Counter[int] = Counter()
         sizes: Counter[str] = Counter()
-        for seen in _read_all(listing.pairs, colours, shift, allowed, dontcare, workers):
+        for seen in read_all(listing.pairs, colours, shift, known.label_nc, known.dontcare, workers):
             done += 1
             on_file(done, total)
             findings += seen.findings
             counts.update(seen.counts)
+            for i in seen.counts:
+                files.setdefault(i, []).append(seen.pair.label)
             if seen.coloured:
                 coloured.append(seen.pair)
             if seen.size is not None:
                 sizes[f"{seen.size[0]}x{seen.size[1]}"] += 1
-        every.update(counts)
         pixels = sum(counts.values())
         splits[split] = SplitSummary(
             len(listing.pairs),
@@ -176,14 +165,7 @@ def check_data(
                 "rename the files so that they pair",
             )
         )
-    found_nc = 1 + max((i for i in every if i != DONTCARE), default=-1)
-    options = {
-        "label_nc": allowed or max(1, found_nc),
-        "contain_dontcare_label": bool(every[DONTCARE]) if dontcare is None else dontcare,
-        "no_instance": bool(
-            chosen.options.get("no_instance", not all(p.instance is not None for p in first.pairs))
-        ),
-    }
+    options = _options(known, files, findings)
     findings += _of_classes(splits, options, chosen.name)
     names = {} if colours is None else dict(colours.names)
     order = {"error": 0, "warning": 1, "note": 2}
@@ -222,93 +204,36 @@ def _of_listing(listing: Listing) -> Iterator[Finding]:
         yield Finding(
             "warning", "double", str(path), "a second file of the same name", "remove one of the two"
         )
-    if listing.without_instance:
-        pair = listing.without_instance[0]
+
+
+def _of_instances(listing: Listing, no_instance: bool) -> Iterator[Finding]:
+    missing = without_instances(listing.pairs, no_instance)
+    if missing:
         yield Finding(
-            "error", "instances", str(pair.image),
-            f"{len(listing.without_instance)} of {len(listing.pairs)} pairs have no instance map",
-            "add the maps, or remove them all (or train with --no-instance)",
+            "error", "instances", listing.split, f"{missing}, but the network reads instance edges",
+            "add the maps (train_inst, val_inst), or check and train with --no-instance",
         )  # fmt: skip
 
 
-# ---- each file ----
-
-
-def _read_all(
-    pairs: list[Pair],
-    palette: Palette | None,
-    shift: LabelShift,
-    label_nc: int | None,
-    dontcare: bool | None,
-    workers: int,
-) -> Iterator[_Seen]:
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        yield from pool.map(lambda pair: _read(pair, palette, shift, label_nc, dontcare), pairs)
-
-
-def _read(
-    pair: Pair, palette: Palette | None, shift: LabelShift, label_nc: int | None, dontcare: bool | None
-) -> _Seen:
-    seen = _Seen(pair)
-
-    def error(kind: str, path: Path, text: str) -> None:
-        detail, _, fix = text.partition(": ")
-        seen.findings.append(Finding("error", kind, str(path), detail, fix))
-
-    def attempt(path: Path, read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except ColouredMask:
-            seen.coloured = True
-        except InputError as problem:
-            error("unreadable", path, str(problem).removeprefix(f"{path} ").removeprefix(f"{path}: "))
-        return None
-
-    photo = attempt(pair.image, lambda: read_photo(pair.image).size)
-    seen.size = photo
-    ids = attempt(pair.label, lambda: read_ids(pair.label, palette, shift))
-    instances = None
-    if pair.instance is not None:
-        instances = attempt(pair.instance, lambda: read_instances(pair.instance))  # type: ignore[arg-type]
-    for what, path, array in (("label", pair.label, ids), ("instance", pair.instance, instances)):
-        if array is not None and photo is not None and array.shape[::-1] != photo:
-            error(
-                "size", path or pair.label,
-                f"the photo has {photo[0]}x{photo[1]} pixels, its {what} map "
-                f"{array.shape[1]}x{array.shape[0]}: resize the "
-                "map by nearest neighbour (or the photo), or remove the pair",
-            )  # fmt: skip
-    if pair.label.suffix.lower() in _LOSSY:
-        error("lossy label", pair.label, "labels saved as JPEG or WebP lose their ids: export them as PNG")
-    if ids is not None:
-        values, counts = np.unique(ids, return_counts=True)
-        seen.counts.update(dict(zip(map(int, values), map(int, counts), strict=True)))
-        _judge_ids(seen, error, label_nc, dontcare)
-    return seen
-
-
-def _judge_ids(
-    seen: _Seen, error: Callable[[str, Path, str], None], label_nc: int | None, dontcare: bool | None
-) -> None:
-    most = label_nc if label_nc is not None else 2**16
-    pixels = sum(seen.counts.values())
-    unknown = [i for i in seen.counts if not 0 <= i < most and i != DONTCARE]
-    if unknown:
-        share = sum(seen.counts[i] for i in unknown) / pixels
-        shown = ", ".join(map(str, sorted(unknown)[:6])) + (", ..." if len(unknown) > 6 else "")
-        error(
-            "unknown ids", seen.pair.label,
-            f"the id(s) {shown} in {share:.1%} of the pixels, but there are {most} classes "
-            f"(0..{most - 1}): give --label-nc "
-            f"{max(unknown) + 1}, or correct the map",
-        )  # fmt: skip
-    if seen.counts.get(DONTCARE) and dontcare is False and most <= DONTCARE:
-        error(
-            "unknown ids", seen.pair.label,
-            f"255 (dontcare) in {seen.counts[DONTCARE] / pixels:.1%} of the pixels, which has no channel: "
-            "give --dontcare, or "
-            "give these pixels a class",
-        )  # fmt: skip
+def _options(known: Asked, files: dict[int, list[Path]], findings: list[Finding]) -> dict[str, Any]:
+    """Complete what is asked by the ids found, and say where these leave their number in doubt."""
+    label_nc = known.label_nc
+    if label_nc is None:
+        used = [i for i in files if i != DONTCARE]
+        gap = find_gap(used)
+        if gap is not None:
+            detail, fix = gap_error(gap, files)
+            where = str(files[gap.above[0]][0])
+            findings.append(Finding("error" if gap.refused else "warning", "stray ids", where, detail, fix))
+        if files and not used:
+            detail, fix = "the labels hold nothing but 255 (dontcare)", "give pixels classes from 0 on"
+            findings.append(Finding("error", "no classes", "train", detail, fix))
+        label_nc = 1 + (gap.below if gap is not None and gap.refused else max(used, default=0))
+    return {
+        "label_nc": label_nc,
+        "contain_dontcare_label": DONTCARE in files if known.dontcare is None else known.dontcare,
+        "no_instance": known.no_instance,
+    }
 
 
 def _no_palette(pairs: list[Pair]) -> Finding:

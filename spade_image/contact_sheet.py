@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from spade_image.model import ImageModel
-    from spade_image.synthesis import SynthesisReport
+    from spade_image.synthesis import Drawn, SynthesisReport
 
 __all__ = ["MOST_PICTURES", "contact_sheet", "small_ids"]
 
@@ -52,6 +52,12 @@ def _data_url(image: Image.Image, *, smooth: bool) -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
+def _sizes(one: Drawn) -> str:
+    """Size of the pictures, and of the map where that is another."""
+    shown = f"{one.size[0]}x{one.size[1]} pixels"
+    return shown + (f", map resized from {one.map_size[0]}x{one.map_size[1]}" if one.resized else "")
+
+
 def contact_sheet(model: ImageModel, report: SynthesisReport, style_files: list[Path]) -> str:
     """Return the HTML of a report.
 
@@ -77,7 +83,7 @@ def contact_sheet(model: ImageModel, report: SynthesisReport, style_files: list[
         present |= {int(i) for i in np.unique(ids)}
         row: dict[str, Any] = {
             "name": one.file.stem,
-            "size": f"{one.size[0]}x{one.size[1]}",
+            "size": _sizes(one),
             "map": _data_url(Pillow.fromarray(coloured(ids, table)), smooth=False),
             "photo": None,
             "samples": [

@@ -5,6 +5,10 @@
 nothing in them can run. What the shapes say is read from them; the rest comes from the official options or from what
 the published models are known to use, with a warning that says what was assumed.
 
+The official files know nothing of what classes are called: :func:`to_official` writes names and colours beside them as
+``classes.json``, and the options as ``options.json``, and :func:`from_official` reads both where they lie beside the
+generator's file, so that a model comes back as it was.
+
 Both forms of torch's spectral norm are read (``weight_orig, weight_u, weight_v`` and ``parametrizations.*``), and
 files of torch before 1.0, which lack ``weight_v``.
 """
@@ -22,12 +26,15 @@ from torch import Tensor, nn
 
 from spade_core.checkpoint import write_atomic
 from spade_core.spectral import from_parametrized_keys, to_parametrized_keys
+from spade_image.class_names import classes_text, read_classes
 from spade_image.exceptions import ConversionWarning, ModelError
 from spade_image.model import ImageModel
 from spade_image.options import Options, read_flags
 from spade_image.shapes import discriminator_flags, encoder_flags, generator_flags, label_flags
 
 __all__ = ["from_official", "official_state", "read_state", "to_official"]
+
+OPTIONS, CLASSES = "options.json", "classes.json"
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -89,6 +96,7 @@ def from_official(
     encoder: str | Path | None = None,
     discriminator: str | Path | None = None,
     options: str | Path | Mapping[str, Any] | None = None,
+    classes: str | Path | None = None,
 ) -> ImageModel:
     """Make a model of official weight files.
 
@@ -100,7 +108,11 @@ def from_official(
         ``*_net_E.pth``, ``*_net_D.pth`` of the same training.
     options : path or mapping, optional
         Official option names (JSON) for what shapes cannot tell: ``num_upsampling_layers`` normal or more,
-        ``crop_size``, ``aspect_ratio``, ``contain_dontcare_label``, ``no_instance``, batch or syncbatch.
+        ``crop_size``, ``aspect_ratio``, ``contain_dontcare_label``, ``no_instance``, batch or syncbatch. Default:
+        ``options.json`` beside the generator's file, if it is there.
+    classes : path, optional
+        Names and colours of the classes, see :mod:`spade_image.class_names`. Default: ``classes.json`` beside the
+        generator's file, if it is there.
 
     Returns
     -------
@@ -118,6 +130,9 @@ def from_official(
         Something was assumed; the message says what, and how to state it.
     """
     stated: dict[str, Any] = {}
+    beside = Path(generator).parent
+    if options is None and (beside / OPTIONS).is_file():
+        options = beside / OPTIONS
     if isinstance(options, Mapping):
         stated = dict(options)
     elif options is not None:
@@ -156,6 +171,8 @@ def from_official(
     model = ImageModel.build(resolved, encoder="E" in states, discriminator="D" in states)
     for letter, net in model.networks().items():
         _load(net, states[letter], files[letter])
+    if classes is not None or (beside / CLASSES).is_file():
+        model.label_names, model.palette = read_classes(classes or beside / CLASSES, resolved.label_nc)
     model.provenance = {
         "source": "official weights",
         "files": {k: Path(v).name for k, v in files.items() if v},
@@ -193,7 +210,8 @@ def to_official(
 ) -> list[Path]:
     """Write ``{prefix}_net_G.pth`` (and ``_E``, ``_D`` where the model has them) for the official code.
 
-    Each file appears whole or not at all. ``options.json`` beside them holds the official options.
+    Each file appears whole or not at all. ``options.json`` beside them holds the official options, and ``classes.json``
+    the classes' names and colours where the model has them.
 
     Raises
     ------
@@ -216,6 +234,12 @@ def to_official(
         written.append(folder / f"{prefix}_net_{letter}.pth")
         write_atomic(written[-1], buffer.getvalue())
     flags = {k: v for k, v in model.options.to_flags().items() if k != "generator"}
-    written.append(folder / "options.json")
+    written.append(folder / OPTIONS)
     write_atomic(written[-1], (json.dumps(flags, indent=1) + "\n").encode())
+    text = classes_text(model.label_names, model.palette)
+    if text:
+        written.append(folder / CLASSES)
+        write_atomic(written[-1], text.encode())
+    else:  # of another model that was written here before
+        (folder / CLASSES).unlink(missing_ok=True)
     return written

@@ -16,5 +16,9 @@ class ModelError(InputError):
     """A model folder or weight file is missing, damaged or of another kind."""
 
 
+class OptionWarning(UserWarning):
+    """Options that neither the official code nor ours has were given: they have no effect."""
+
+
 class ConversionWarning(UserWarning):
     """Official weights left something open and a usual value was assumed; silence with ``warnings.filterwarnings``."""

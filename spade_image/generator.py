@@ -14,12 +14,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from spade_core import SPADEGenerator, stages_for
 from spade_core.initialise import init_weights
 from spade_image.exceptions import InputError
 from spade_image.options import Options, parse_norm_g
 
-__all__ = ["build_generator", "resolve"]
+__all__ = ["ImageGenerator", "build_generator", "check_inputs", "resolve"]
+
+
+def check_inputs(net: SPADEGenerator, segmap: Tensor, z: Tensor | None = None) -> None:
+    """Refuse a map or a style that is not of the network.
+
+    Raises
+    ------
+    InputError
+        A map that is not ``(B, S, H, W)`` floats with the network's channels, or a style that is not ``(N, z_dim)``
+        with as many rows as maps (or one map for all).
+    """
+    shape, channels = tuple(segmap.shape), net.label_nc
+    if len(shape) != 4 or shape[1] != channels or not segmap.is_floating_point():
+        what = f"{str(segmap.dtype).removeprefix('torch.')} of shape {shape}"
+        raise InputError(
+            f"segmap is {what}, but the generator reads floats (B, {channels}, H, W), a channel each for its classes, "
+            "dontcare and instance edges: make it of ids by official.preprocess(label, instance, flags=flags)"
+        )
+    if z is None or net.first == "map":  # the core refuses a style that is not wanted
+        return
+    if z.dim() != 2 or z.shape[1] != net.z_dim or shape[0] not in (1, z.shape[0]):
+        raise InputError(
+            f"z has shape {tuple(z.shape)} with {shape[0]} map(s): pass (N, {net.z_dim}), a row a map, or one map for "
+            "all of them"
+        )
+
+
+class ImageGenerator(SPADEGenerator):
+    """The core's generator in two dimensions, which says in words what is wrong with a map."""
+
+    def forward(self, segmap: Tensor, z: Tensor | None = None, **more: Any) -> Tensor:
+        """Generate; see :meth:`spade_core.SPADEGenerator.forward`.
+
+        Raises
+        ------
+        InputError
+            See :func:`check_inputs`.
+        """
+        check_inputs(self, segmap, z)
+        return super().forward(segmap, z, **more)
 
 
 def resolve(flags: Options | Mapping[str, Any]) -> Options:
@@ -59,7 +101,7 @@ def build_generator(flags: Options | Mapping[str, Any], *, follow_map: bool = Fa
             f"crop_size={2 ** (options.n_doublings + 1)} or more, fewer doublings, or a batch norm"
         )
     try:
-        net = SPADEGenerator(
+        net = ImageGenerator(
             options.semantic_nc,
             options.z_dim,
             stages=stages_for(options.ngf, options.n_doublings),

@@ -24,6 +24,7 @@ from spade_core import SPADE, SPADEGenerator, SPADEResBlk
 from spade_core.nd import resize_nearest, upsample_nearest
 from spade_image.exceptions import InputError
 from spade_image.folding import FoldedSPADE, folded_copy
+from spade_image.generator import check_inputs
 from spade_image.patterns import MapCodes, Patterns
 
 __all__ = ["FastGenerator", "PreparedMap"]
@@ -137,6 +138,7 @@ class FastGenerator:
         net = self.spade
         if net is None:
             raise InputError("only a SPADE generator's work on the map can be prepared: pass the map itself")
+        check_inputs(net, segmap)
         sizes = net.sizes(net.output_size or segmap.shape[2:])
         maps = _Map(segmap, self.lookup)
         works: dict[str, _Work] = {}
@@ -171,6 +173,7 @@ class FastGenerator:
             return self.net(segmap, z)
         prepared = segmap if isinstance(segmap, PreparedMap) else None
         plain = segmap.segmap if isinstance(segmap, PreparedMap) else segmap
+        check_inputs(net, plain)
         maps = _Map(plain, self.lookup) if prepared is None else None
         x = net.start(plain, z) if start is None else start
         if plain.shape[0] not in (1, x.shape[0]):

@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+MOST_PIXELS = 1 << 27
+"""Of one picture: 11,585 squared, for which even tiles need gigabytes."""
+
+
 @dataclass(frozen=True)
 class LabelFile:
     """A label file, the name its pictures get, and its instance file and photo where there are any."""
@@ -161,6 +165,17 @@ def map_size(
     InputError
         The size does not fit the model's grid; the message names the nearest that do.
     """
+    width_height = _size_asked(model, size, width, height, where)
+    pixels = width_height[0] * width_height[1]
+    if pixels > MOST_PIXELS:
+        raise InputError(
+            f"{where} would be drawn at {width_height[0]}x{width_height[1]}, {pixels / 1e6:,.0f} million pixels, more "
+            f"than {MOST_PIXELS / 1e6:,.0f} million: draw it in parts"
+        )
+    return width_height
+
+
+def _size_asked(model: ImageModel, size: str, width: int, height: int, where: Path | str) -> tuple[int, int]:
     step = model.grid
     if size == "model":
         tall, wide = model.options.output_size
@@ -194,6 +209,8 @@ class LabelMap:
 
     ids: Tensor
     instances: Tensor | None
+    own_size: tuple[int, int]
+    """Width and height of the file, pixels, before it was brought to the size of ``ids``."""
 
 
 def read_map(
@@ -227,6 +244,7 @@ def read_map(
     return LabelMap(
         torch.from_numpy(resized[0].astype(np.int64)),
         None if resized[1] is None else torch.from_numpy(resized[1].astype(np.int64)),
+        (ids.shape[1], ids.shape[0]),
     )
 
 

@@ -94,10 +94,20 @@ class ImageModel:
         every = {"G": self.generator, "E": self.encoder, "D": self.discriminator}
         return {letter: net for letter, net in every.items() if net is not None}
 
-    def save(self, folder: str | Path, card: str | None = None) -> str:
-        """Write the model folder (whole or not at all, see ``spade_core.checkpoint``); return its content hash."""
+    def save(self, folder: str | Path, card: str | None = None, *, half: bool = False) -> str:
+        """Write the model folder (whole or not at all, see ``spade_core.checkpoint``); return its content hash.
+
+        Parameters
+        ----------
+        folder : path
+        card : str, optional
+            Markdown; default: a plain one where there is none yet.
+        half : bool
+            Store weights that half precision holds exactly (as after ``weight.half().float()``) in half precision: half
+            the size, and :meth:`load` widens them to the very same numbers. The others are stored as they are.
+        """
         tensors = {
-            f"{letter}.{name}": value
+            f"{letter}.{name}": _halved(value) if half else value
             for letter, net in self.networks().items()
             for name, value in net.state_dict().items()
         }
@@ -180,6 +190,12 @@ class ImageModel:
     def device(self) -> torch.device:
         """Where the generator's weights are."""
         return next(self.generator.parameters()).device
+
+    @property
+    def named_styles(self) -> dict[str, Tensor]:
+        """Styles ``(z_dim,)`` by name, where the model's maker left some; for ``z`` of :meth:`generate`, stacked."""
+        found = self.provenance.get("styles") or {}
+        return {str(name): torch.tensor(z, dtype=torch.float32) for name, z in found.items()}
 
     @property
     def grid(self) -> int:
@@ -358,3 +374,9 @@ class ImageModel:
             self.fast(), ids, instances, self.options, styles,
             tile=tile, overlap=overlap, blend=blend, device=self.device,
         )  # fmt: skip
+
+
+def _halved(value: Tensor) -> Tensor:
+    """Return single-precision numbers in half precision where that loses nothing, else as they are."""
+    small = value.half() if value.dtype == torch.float32 else value
+    return small if torch.equal(small.to(value.dtype), value) else value

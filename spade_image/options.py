@@ -3,7 +3,7 @@
 
 :class:`Options` is frozen and checked when made; a mapping of official names (a golden's ``flags``, an
 ``opt.json``) becomes one by :meth:`Options.from_flags`, which ignores the official options that concern
-neither (paths, display, workers) and refuses a misspelt name.
+neither (paths, display, workers), refuses a misspelt name and warns of one that is no option at all.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from spade_image.exceptions import InputError
+from spade_image.exceptions import InputError, OptionWarning
 
 __all__ = ["DOUBLINGS", "GENERATORS", "NormG", "Options", "parse_norm_g"]
 
@@ -37,8 +38,12 @@ _ELSEWHERE = frozenset({
     "netE", "nef", "label_dir", "image_dir", "instance_dir", "no_pairing_check", "isTrain", "display_freq",
     "print_freq", "save_latest_freq", "save_epoch_freq", "no_html", "debug", "tf_log", "continue_train",
     "which_epoch", "results_dir", "how_many", "optimizer", "semantic_nc", "channel_divisor",
-    "coco_no_portraits",
+    "coco_no_portraits", "resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size",
+    "resnet_initial_kernel_size",
 })  # fmt: skip
+
+# The official system's other networks, which are not here.
+_ONLY = {"netG": "spade", "netD": "multiscale", "netE": "conv"}
 
 
 @dataclass(frozen=True)
@@ -210,15 +215,29 @@ class Options:
         Raises
         ------
         InputError
-            A wrong value, a contradiction, or a name that looks like a misspelt option.
+            A wrong value, a contradiction, a network that is not here, or a name that looks like a misspelt option.
+
+        Warns
+        -----
+        OptionWarning
+            Names that are no option, ours or official; they have no effect.
         """
         names = {f.name for f in fields(cls)}
-        for name in flags:
-            if name in names or name in _ELSEWHERE:
-                continue
+        unknown = [str(name) for name in flags if name not in names and name not in _ELSEWHERE]
+        for name in unknown:
             near = difflib.get_close_matches(name, names, 1, 0.8)
             if near:
                 raise InputError(f"option {name!r} is unknown: did you mean {near[0]!r}?")
+        if unknown:
+            shown = ", ".join(map(repr, sorted(unknown)))
+            warnings.warn(
+                f"option(s) {shown} are unknown and have no effect: remove or correct them",
+                OptionWarning,
+                stacklevel=3,
+            )
+        for name, only in _ONLY.items():
+            if str(flags.get(name, only)).lower() != only:
+                raise InputError(f"{name}={flags[name]!r} is not available: only {only!r} is")
         options = cls(**{k: v for k, v in flags.items() if k in names})
         stated = flags.get("semantic_nc")
         if stated is not None and stated != options.semantic_nc:

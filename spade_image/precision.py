@@ -13,9 +13,31 @@ from torch import Tensor, nn
 
 from spade_image.exceptions import InputError
 
-__all__ = ["Amp", "InPrecision", "has_bf16", "resolve_amp"]
+__all__ = ["Amp", "InPrecision", "has_bf16", "resolve_amp", "resolve_device"]
 
 Amp = Literal["auto", "off", "bf16"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of a name; "auto" is the first GPU where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or a device that this machine or this torch does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise InputError(f"--device {name} is unknown: choose auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        found = f"this machine has {count} GPU(s) that torch can use" if count else "torch finds no GPU here"
+        raise InputError(f"--device {name}: {found}; choose {'cuda:0 or ' if count else ''}cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InputError("--device mps: torch finds no such device here; choose cpu")
+    return torch.device(name)
 
 
 def has_bf16(device: torch.device) -> bool:

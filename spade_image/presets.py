@@ -2,25 +2,20 @@
 """What suits a kind of data: classes, sizes, widths and length of training, by name.
 
 ``cityscapes``, ``coco``, ``ade20k`` and ``facades`` are the published settings; ``camvid`` and ``tiny`` are small
-enough for a laptop; ``auto`` reads classes and instances off the data itself.
+enough for a laptop; ``auto`` reads classes and instances off the data itself (:mod:`spade_image.decide`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from spade_image.exceptions import InputError
-from spade_image.labels import LabelShift, read_ids
-from spade_image.layouts import Folders, Pair
-from spade_image.palette import Palette
-from spade_image.preprocess import DONTCARE
+from spade_image.labels import LabelShift
+from spade_image.layouts import Folders
 
-__all__ = ["PRESETS", "Preset", "described", "options_of_data", "preset"]
+__all__ = ["PRESETS", "Preset", "described", "preset"]
 
 
 @dataclass(frozen=True)
@@ -115,34 +110,6 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"--preset {name!r} is unknown: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def options_of_data(
-    folders: Folders, pairs: Sequence[Pair], palette: Palette | None, shift: LabelShift = "none"
-) -> dict[str, Any]:
-    """Read classes, dontcare and instances off the data, for the preset "auto".
-
-    Classes are what ``dataset.json`` (``label_nc``) or the palette says; else the highest id of the labels but 255,
-    plus one. Instances are used when every pair has them.
-    """
-    out: dict[str, Any] = {"no_instance": not all(p.instance is not None for p in pairs)}
-    stated = described(folders)
-    if isinstance(stated.get("label_nc"), int):
-        out["label_nc"] = stated["label_nc"]
-        out["contain_dontcare_label"] = stated.get("dontcare") is not None
-        return out
-    highest, dontcare = -1, False
-    for pair in pairs:
-        found = np.unique(read_ids(pair.label, palette, shift))
-        dontcare |= bool((found == DONTCARE).any())
-        highest = max(highest, int(found[found != DONTCARE].max(initial=-1)))
-    if palette is not None:
-        highest = max(highest, palette.label_nc - 1)
-    if highest < 0:
-        raise InputError(
-            f"the labels in {folders.data} hold nothing but 255 (dontcare): give pixels classes from 0 on"
-        )
-    return out | {"label_nc": highest + 1, "contain_dontcare_label": dontcare}
 
 
 def described(folders: Folders) -> dict[str, Any]:

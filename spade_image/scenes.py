@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drawn scenes for the preset ``tiny``: sky over ground with a disc, a box and a triangle, and their exact maps.
 
-Nothing to download and nobody's rights: a folder of pairs in the usual layout, the same for the same seed.
+:func:`write_scenes` writes them, or the richer ones of :mod:`spade_image.landscapes`, as a folder of pairs. Nothing to
+download and nobody's rights; the same for the same seed.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,13 +86,27 @@ def write_scenes(
     height: int = 32,
     seed: int = 0,
     instances: bool = False,
+    kind: str = "shapes",
 ) -> Path:
     """Write scenes in the layout ``{train,val}_{img,label[,inst]}`` with a ``dataset.json``.
+
+    Parameters
+    ----------
+    folder : path
+        New or empty.
+    n_train, n_val : int
+    width, height : int
+        Pixels.
+    seed : int
+    instances : bool
+        Instance maps too.
+    kind : "shapes" or "landscapes"
+        :func:`draw_scene` or :func:`spade_image.landscapes.draw_landscape`.
 
     Raises
     ------
     InputError
-        The folder holds something already, or a count is below 1.
+        The folder holds something already, a count is below 1, or an unknown kind.
     """
     from PIL import Image
 
@@ -99,24 +115,38 @@ def write_scenes(
         raise InputError(f"{folder} is not empty: give a new folder for the drawn scenes")
     if n_train < 1 or n_val < 1:
         raise InputError(f"n_train={n_train}, n_val={n_val}: draw at least one scene each")
+    draw, named = _drawer(kind)
+    draw(seed, 0, width, height)  # a size that is too small ends here, before anything is written
     kinds = ("img", "label", "inst") if instances else ("img", "label")
     for split, first, count in (("train", 0, n_train), ("val", n_train, n_val)):
-        for kind in kinds:
-            (folder / f"{split}_{kind}").mkdir(parents=True, exist_ok=True)
+        for part in kinds:
+            (folder / f"{split}_{part}").mkdir(parents=True, exist_ok=True)
         for number in range(first, first + count):
-            scene = draw_scene(seed, number, width, height)
+            scene = draw(seed, number, width, height)
             name = f"scene{number:05d}.png"
             Image.fromarray(scene.photo).save(folder / f"{split}_img" / name)
             Image.fromarray(scene.ids).save(folder / f"{split}_label" / name)
             if instances:
                 Image.fromarray(scene.instances).save(folder / f"{split}_inst" / name)
-    classes = [{"id": i, "name": name, "color": list(colour)} for i, (name, colour) in enumerate(CLASSES)]
+    classes = [{"id": i, "name": name, "color": list(colour)} for i, (name, colour) in enumerate(named)]
     described = {
-        "name": "shapes",
-        "label_nc": len(CLASSES),
+        "name": kind,
+        "label_nc": len(named),
         "dontcare": None,
         "classes": classes,
         "seed": seed,
     }
     write_atomic(folder / "dataset.json", (json.dumps(described, indent=1) + "\n").encode())
     return folder
+
+
+def _drawer(
+    kind: str,
+) -> tuple[Callable[[int, int, int, int], Scene], tuple[tuple[str, tuple[int, int, int]], ...]]:
+    if kind == "shapes":
+        return draw_scene, CLASSES
+    if kind == "landscapes":
+        from spade_image import landscapes
+
+        return landscapes.draw_landscape, landscapes.CLASSES
+    raise InputError(f"kind={kind!r} is unknown: choose one of shapes, landscapes")

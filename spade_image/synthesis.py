@@ -32,7 +32,7 @@ from spade_image.inputs import (
     style_photo,
     styles_listed,
 )
-from spade_image.labels import LabelShift, open_image
+from spade_image.labels import LabelShift
 from spade_image.model import ImageModel
 from spade_image.preprocess import to_uint8
 
@@ -53,7 +53,7 @@ class SynthesisConfig:
     photos: Path | None = None
     """Real photos of the maps, to stand beside the samples in the contact sheet."""
     styles: tuple[Path, ...] = ()
-    """Photos, or folders of them."""
+    """Photos, folders of them, or names of the model's :attr:`~ImageModel.named_styles`."""
     samples: int | None = None
     """Draws: of noise, or around each style photo. Default: one, or the photo's own style."""
     interpolate: tuple[Path, Path] | None = None
@@ -85,10 +85,17 @@ class Drawn:
 
     file: LabelFile
     size: tuple[int, int]
-    """Width and height, pixels."""
+    """Width and height of the pictures, pixels."""
+    map_size: tuple[int, int]
+    """Width and height of the map's file; where they differ, the map was resized (nearest)."""
     preview: NDArray[np.int32] | None
     """Ids ``(h, w)`` at the size of the contact sheet, for as many maps as it shows."""
     images: list[Path]
+
+    @property
+    def resized(self) -> bool:
+        """Whether the map was brought to another size."""
+        return self.size != self.map_size
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,7 @@ class SynthesisReport:
                 {
                     "label": one.file.label.name,
                     "size": list(one.size),
+                    "map_size": list(one.map_size),
                     "images": [p.relative_to(self.out).as_posix() for p in one.images],
                 }
                 for one in self.drawn
@@ -131,14 +139,16 @@ def make_styles(model: ImageModel, config: SynthesisConfig) -> list[Style]:
     InputError
         Styles that contradict each other, or that the model cannot have.
     """
-    photos = styles_listed(list(config.styles))
-    if config.interpolate is not None and (photos or config.samples is not None):
+    known = model.named_styles
+    names = [str(path) for path in config.styles if str(path) in known and not path.exists()]
+    photos = styles_listed([path for path in config.styles if str(path) not in names])
+    if config.interpolate is not None and (config.styles or config.samples is not None):
         raise InputError("--interpolate goes without --style and --samples: give one or the other")
     if config.samples is not None and config.samples < 1:
         raise InputError(f"--samples {config.samples} must be at least 1")
     if config.interpolate is not None and config.steps < 2:
         raise InputError(f"--steps {config.steps} must be at least 2: both ends are drawn")
-    asked = "--interpolate" if config.interpolate else "--style" if photos else ""
+    asked = "--interpolate" if config.interpolate else "--style" if config.styles else ""
     if not model.options.use_vae:
         if asked or (config.samples or 1) > 1:
             what = asked or f"--samples {config.samples}"
@@ -147,7 +157,7 @@ def make_styles(model: ImageModel, config: SynthesisConfig) -> list[Style]:
                 "leave it out, or train with --use-vae"
             )
         return [Style("", "the model's picture", None)]
-    if asked and model.encoder is None:
+    if (photos or config.interpolate) and model.encoder is None:
         raise InputError(
             f"{asked} needs a style encoder, which this model lacks: use --samples, or convert the weights again with "
             "--encoder E.pth"
@@ -159,17 +169,20 @@ def make_styles(model: ImageModel, config: SynthesisConfig) -> list[Style]:
         a, b = (model.encode(style_photo(path))[0][0] for path in ends)
         at = [k / (config.steps - 1) for k in range(config.steps)]
         return [Style(f"_step{k:02d}", f"{t:.0%} of the way", a + t * (b - a)) for k, t in enumerate(at)]
-    if not photos:
+    if names and config.samples is not None:
+        raise InputError("--samples goes with photos or without --style: a style of a name is one style")
+    if not photos and not names:
         zs = model.styles(config.samples or 1, None, config.seed)
         assert zs is not None
         alone = len(zs) == 1
         return [Style("" if alone else f"_{i:02d}", f"draw {i}", z) for i, z in enumerate(zs)]
-    out = []
+    alone = len(names) + len(photos) == 1
+    out = [Style("" if alone else f"_{name}", name, known[name]) for name in names]
     for k, path in enumerate(photos):
         zs = model.styles(config.samples, style_photo(path), config.seed + k)
         assert zs is not None
         part = f"_{path.stem}" if sum(p.stem == path.stem for p in photos) == 1 else f"_{path.stem}{k}"
-        part = "" if len(photos) == 1 else part
+        part = "" if alone else part
         for i, z in enumerate(zs):
             suffix = part + ("" if len(zs) == 1 else f"_{i:02d}")
             out.append(Style(suffix, path.name + ("" if len(zs) == 1 else f", draw {i}"), z))
@@ -244,13 +257,13 @@ def generate_images(
     def read(file: LabelFile) -> LabelMap:
         return read_map(model, file, size=config.size, palette=palette, shift=shift)
 
-    sizes = []
+    sizes, own = [], []
     for file in files:  # read twice instead of kept: a folder of maps may be larger than the memory
-        ids = read(file).ids
-        sizes.append((ids.shape[1], ids.shape[0]))
+        found = read(file)
+        sizes.append((found.ids.shape[1], found.ids.shape[0]))
+        own.append(found.own_size)
     _remark(model, sizes, config, say)
-    if config.size == "nearest":
-        _remark_resized(model, files, sizes, say)
+    _remark_resized(model, files, own, sizes, config.size, say)
     provenance = {
         "model": model.content_hash, "generator": model.options.generator, "seed": config.seed,
         "labels": config.labels.name, "size": config.size, "tile": config.tile,
@@ -274,27 +287,36 @@ def generate_images(
         preview = (
             small_ids(label.ids.numpy()) if done * (len(styles) + 2) <= MOST_PICTURES or done == 1 else None
         )
-        drawn.append(Drawn(file, sizes[done - 1], preview, written))
+        drawn.append(Drawn(file, sizes[done - 1], own[done - 1], preview, written))
         if on_map is not None:
             on_map(done, len(files))
     report = SynthesisReport(config.out, config.out / "report.html", drawn, styles, provenance)
     write_atomic(config.out / "report.json", (json.dumps(report.to_dict(), indent=1) + "\n").encode())
-    style_files = styles_listed(list(config.interpolate or config.styles))
+    given = list(config.interpolate or config.styles)
+    style_files = styles_listed([p for p in given if p.exists() or str(p) not in model.named_styles])
     write_atomic(report.sheet, contact_sheet(model, report, style_files).encode())
     return report
 
 
 def _remark_resized(
-    model: ImageModel, files: list[LabelFile], sizes: list[tuple[int, int]], say: Say
+    model: ImageModel,
+    files: list[LabelFile],
+    own: list[tuple[int, int]],
+    sizes: list[tuple[int, int]],
+    asked: str,
+    say: Say,
 ) -> None:
-    own = [open_image(file.label).size for file in files]
+    """Say which maps are drawn at another size than their own."""
     changed = [k for k, size in enumerate(own) if size != sizes[k]]
-    if changed:
-        (w, h), (to_w, to_h) = own[changed[0]], sizes[changed[0]]
-        say(
-            f"{len(changed)} of {len(files)} map(s) are drawn at the nearest size that fits (multiples of "
-            f"{model.grid}): {files[changed[0]].label.name} of {w}x{h} at {to_w}x{to_h} (--size map refuses them)"
-        )
+    if not changed:
+        return
+    (w, h), (to_w, to_h) = own[changed[0]], sizes[changed[0]]
+    how = f"at the nearest size that fits (multiples of {model.grid})" if asked == "nearest" else "resized"
+    refuse = " (--size map refuses them)" if asked == "nearest" else f" (--size {asked})"
+    say(
+        f"{len(changed)} of {len(files)} map(s) are drawn {how}: {files[changed[0]].label.name} of {w}x{h} at "
+        f"{to_w}x{to_h}{refuse}"
+    )
 
 
 def _remark(model: ImageModel, sizes: list[tuple[int, int]], config: SynthesisConfig, say: Say) -> None:

@@ -22,8 +22,9 @@ from spade_core.distributed import rank, world_size
 from spade_core.optim import linear_decay
 from spade_core.seeding import derive_seed, seed_everything, torch_generator
 from spade_image.average import reestimate
-from spade_image.data import Loader, PairSet, Samples
+from spade_image.data import PairSet, Samples
 from spade_image.encoder import reparameterize
+from spade_image.loader import Loader
 from spade_image.losses import Features, _cut
 from spade_image.model import ImageModel
 from spade_image.options import Options

@@ -13,104 +13,42 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
-from spade_core.checkpoint import CheckpointError, write_atomic
+from spade_core.checkpoint import CheckpointError, load_state, write_atomic
 from spade_core.distributed import barrier, is_main, process_group, rank, world_size
-from spade_core.tracking import JsonLinesTracker
 from spade_core.trainer import Tick, Trainer
 from spade_image.card import write_card
-from spade_image.data import Loader, PairSet, data_hash, find_pairs, palette_for
+from spade_image.data import PairSet, data_hash, find_pairs, palette_for
+from spade_image.decide import asked, options_of_data
 from spade_image.exceptions import InputError
 from spade_image.grids import colour_table, coloured, grid, pixels_of, write_png
 from spade_image.labels import LabelShift, is_coloured, pixels_of_label
-from spade_image.layouts import Folders, Listing
+from spade_image.layouts import Listing
+from spade_image.loader import Loader
 from spade_image.options import Options
 from spade_image.palette import Palette
 from spade_image.perceptual import find_vgg
-from spade_image.precision import Amp, resolve_amp
+from spade_image.precision import resolve_amp, resolve_device
 from spade_image.preprocess import Geometry
-from spade_image.presets import Preset, options_of_data, preset
+from spade_image.presets import Preset, preset
 from spade_image.task import ImageTask, TaskSettings, shown_pairs
+from spade_image.trackers import Trackers
+from spade_image.training_config import TrainingConfig, TrainingReport, check_numbers
 
 __all__ = ["TrainingConfig", "TrainingReport", "train"]
 
 STATE = "state/state.safetensors"
 RUN = "state/run.json"
+_LEFT = {"state", "samples", "logs", "metrics.jsonl"}
+"""What a training that broke off before its first save leaves in its folder."""
 ROWS = 6
 """Pairs in a sample grid."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that a training is told; what is None comes from the preset."""
-
-    folders: Folders
-    out: Path
-    preset: str = "auto"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Official option names that overrule the preset's."""
-    preprocess_mode: str | None = None
-    load_size: int | None = None
-    batch_size: int | None = None
-    """Samples a pass on each process."""
-    accumulate: int = 1
-    """Passes whose gradients make one step."""
-    steps: int | None = None
-    """Steps in all; default: niter + niter_decay epochs."""
-    max_minutes: float | None = None
-    resume: bool = False
-    seed: int = 0
-    palette: Path | None = None
-    label_shift: LabelShift | None = None
-    skip_unmatched: bool = False
-    flip: bool = True
-    vgg_weights: Path | None = None
-    ema_samples: float | None = None
-    amp: Amp = "auto"
-    channels_last: bool = True
-    device: str = "auto"
-    tensorboard: bool = False
-    tick_steps: int | None = None
-    sample_steps: int | None = None
-    n_shown: int = 16
-    cache_mb: float = 2048.0
-    workers: int = 2
-
-
-@dataclass(frozen=True)
-class TrainingReport:
-    """How a training ended."""
-
-    out: Path
-    reason: str
-    """finished, time, signal, stopped or diverged."""
-    message: str
-    step: int
-    max_steps: int
-    minutes: float
-    options: Options
-    metrics: dict[str, float]
-    """The last of each."""
-    history: list[dict[str, float]] = field(repr=False, default_factory=list)
-    """Every tick's metrics with its step."""
-    content_hash: str = ""
-    is_main: bool = True
-    """Whether this process wrote the files."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return {
-            "schema": 1, "out": str(self.out), "reason": self.reason, "step": self.step, "max_steps": self.max_steps,
-            "minutes": self.minutes, "metrics": self.metrics, "options": self.options.to_flags(),
-            "content_hash": self.content_hash,
-        }  # fmt: skip
 
 
 def train(
@@ -139,7 +77,7 @@ def train(
         ``resume`` with a state that is missing, damaged, or of other settings.
     """
     with process_group() as ranks:
-        device = ranks.device if config.device == "auto" else torch.device(config.device)
+        device = ranks.device if config.device == "auto" else resolve_device(config.device)
         return _Run(config, device, say if is_main() else (lambda text: None)).go(on_tick)
 
 
@@ -159,7 +97,7 @@ class _Run:
         self.config, self.device, self.say = config, device, say
         self.preset: Preset = preset(config.preset)
         self.out = config.out
-        _check_numbers(config)
+        check_numbers(config)
         self.check_folder()
         self.data = self.find_data()
         self.options = self.make_options()
@@ -170,9 +108,20 @@ class _Run:
             self.options.aspect_ratio,
         )
         self.batch_size = config.batch_size or self.preset.batch_size
+        self.check_grid()
         self.bf16 = resolve_amp(config.amp, device)
 
     # --- preparing ---
+
+    def check_grid(self) -> None:
+        """Refuse what would leave batch norm a single value a channel."""
+        o = self.options
+        values = self.batch_size * world_size() * math.prod(o.latent_size)
+        if o.generator == "spade" and values == 1 and "instance" not in o.norm_G:
+            raise InputError(
+                f"--crop-size {o.crop_size} leaves a coarse grid of 1 x 1, which batch norm cannot normalise with "
+                f"--batch-size 1: give a batch of 2 or more, or --crop-size {2 ** (o.n_doublings + 1)}"
+            )
 
     def check_folder(self) -> None:
         """Refuse to write over something else, or over an unfinished training that is not to be continued."""
@@ -182,6 +131,7 @@ class _Run:
                 raise CheckpointError(
                     f"--resume: {self.out} holds no unfinished training; leave --resume out to start one"
                 )
+            load_state(self.out / STATE)  # a damaged one is refused before anything is read, said or written
             return
         if unfinished:
             raise InputError(
@@ -189,7 +139,8 @@ class _Run:
             )
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out} is a file: give a folder")
-        if self.out.is_dir() and any(self.out.iterdir()) and not (self.out / "config.json").is_file():
+        there = {path.name for path in self.out.iterdir()} if self.out.is_dir() else set()
+        if there - _LEFT and "config.json" not in there:
             raise InputError(f"{self.out} is a folder of something else: give a new or empty one")
 
     def find_data(self) -> _Data:
@@ -205,14 +156,16 @@ class _Run:
         )
 
     def make_options(self) -> Options:
-        flags = dict(self.preset.options)
-        pairs = self.data.train.pairs
-        if self.preset.name == "auto" and "label_nc" in self.config.options:
-            flags["no_instance"] = not all(pair.instance is not None for pair in pairs)
-        elif self.preset.name == "auto":
+        data, folders = self.data, self.config.folders
+        Options.from_flags(
+            {"label_nc": 1} | self.preset.options | dict(self.config.options)
+        )  # before labels are read
+        known = asked(self.preset, folders, data.train.pairs, data.palette, self.config.options)
+        if known.label_nc is None:
             self.say("reading the labels once, to learn the classes")
-            flags |= options_of_data(self.config.folders, pairs, self.data.palette, self.data.shift)
-        return Options.from_flags(flags | dict(self.config.options))
+        every = [*data.train.pairs, *data.val.pairs]
+        found = options_of_data(folders, every, data.palette, data.shift, known=known)
+        return Options.from_flags(self.preset.options | dict(self.config.options) | found)
 
     def load_size(self) -> int:
         """Resize a little larger than the crop, as published (286 for 256)."""
@@ -312,7 +265,7 @@ class _Run:
             (self.out / "state").mkdir(parents=True, exist_ok=True)
             write_atomic(self.out / RUN, (json.dumps(settings, indent=1) + "\n").encode())
         barrier()
-        tracker = _Trackers(self.out, c.tensorboard)
+        tracker = Trackers(self.out, c.tensorboard)
         table = colour_table(self.options.n_classes, self.data.palette)
         history: list[dict[str, float]] = []
 
@@ -401,48 +354,6 @@ class _Run:
             shutil.rmtree(self.out / "state", ignore_errors=True)
         barrier()
         return content_hash
-
-
-class _Trackers:
-    """JSON lines always, TensorBoard (scalars and pictures) where wanted."""
-
-    def __init__(self, out: Path, tensorboard: bool) -> None:
-        self.lines = JsonLinesTracker(out / "metrics.jsonl")
-        self.board: Any = None
-        if tensorboard and is_main():
-            from spade_core.tracking import TensorBoardTracker
-
-            self.board = TensorBoardTracker(out / "logs")
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.lines.log(step, metrics)
-        if self.board is not None:
-            self.board.log(step, metrics)
-
-    def image(self, name: str, pixels: Any, step: int) -> None:
-        if self.board is not None:
-            self.board.image(name, pixels, step)
-
-    def rewind(self, step: int) -> None:
-        self.lines.rewind(step)
-        if self.board is not None:
-            self.board.rewind(step)
-
-    def close(self) -> None:
-        if self.board is not None:
-            self.board.close()
-
-
-def _check_numbers(config: TrainingConfig) -> None:
-    for name in ("load_size", "batch_size", "accumulate", "steps", "tick_steps", "sample_steps", "n_shown"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')} {value} must be at least 1")
-    minutes = config.max_minutes
-    if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
-        raise InputError(f"--max-minutes {minutes:g} is no time: give a positive number of minutes")
-    if config.seed < 0:
-        raise InputError(f"--seed {config.seed} must be 0 or more")
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

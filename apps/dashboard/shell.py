@@ -26,7 +26,7 @@ class PageInfo:
     Attributes
     ----------
     name : str
-        Of its module in :mod:`.pages`, and its path in the address.
+        Of its module in :mod:`.views`, and its path in the address.
     needs : tuple of str
         Modules without which it cannot work; missing ones are said on the page.
     extra : str
@@ -85,7 +85,7 @@ def _run(info: PageInfo) -> None:
     st.markdown(f"<p class='spade-lead'>{info.lead}</p>", unsafe_allow_html=True)
     with boundary(way_out=partial(_way_out, info)):
         absent = [name for name in info.needs if importlib.util.find_spec(name) is None]
-        module = f"{__package__}.pages.{info.name}"
+        module = f"{__package__}.views.{info.name}"
         if absent:
             st.info(
                 f"This page needs {', '.join(absent)}, which this installation does not have. Install it with "

@@ -62,7 +62,7 @@ def _text(value: Any) -> str:
     """A cell: words as they are, numbers to three figures, what is missing as a dash."""
     if isinstance(value, str):
         return value
-    if value is None or (np.isscalar(value) and pd.isna(value)):
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
         return "–"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"

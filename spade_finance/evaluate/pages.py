@@ -279,7 +279,7 @@ def _statistics(report: EvaluationReport, asset: str, colors: Mapping[str, str])
             low, high = row["real_low"], row["real_high"]
             cells = []
             for column in report.columns:
-                mark = MARKS.get(row.get(f"{column}:verdict"), "")
+                mark = MARKS.get(str(row.get(f"{column}:verdict")), "")
                 cells.append({"text": _number(row[column], unit), "mark": mark})
             title = metric_title({**row, "regime": None}) + (" %" if unit == "percent" else "")
             interval = f"{_number(low, unit)} to {_number(high, unit)}"

@@ -81,7 +81,8 @@ def metric_title(row: Any) -> str:
 
 def _spelled(name: str) -> str:
     """``es_97_5`` as ``ES 97.5 %``, ``hit_rate_99`` as ``hit rate 99 %``, other names with spaces."""
-    words, level = [], []
+    words: list[str] = []
+    level: list[str] = []
     for word in name.split("_"):
         (level if word.isdigit() else words).append(word)
     text = " ".join(UPPER.get(word, word) for word in words)

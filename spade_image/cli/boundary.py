@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, TextIO
 
-from spade_image.exceptions import ConversionWarning, InputError
+from spade_image.exceptions import ConversionWarning, InputError, OptionWarning
 
 __all__ = ["run"]
 
@@ -124,7 +124,8 @@ def _our_warnings_only(debug: bool) -> Iterator[None]:
     with warnings.catch_warnings():
         if not debug:
             warnings.simplefilter("ignore")
-        warnings.simplefilter("once", ConversionWarning)
+        for ours in (ConversionWarning, OptionWarning):
+            warnings.simplefilter("once", ours)
         warnings.showwarning = show
         yield
 

@@ -46,6 +46,9 @@ def check(
     ] = "auto",
     label_nc: Annotated[int | None, Parameter(help="Number of classes, without dontcare.")] = None,
     dontcare: Annotated[bool | None, Parameter(help="Whether pixels of id 255 are allowed.")] = None,
+    instance: Annotated[
+        bool | None, Parameter(help="Whether the networks are to read edges between instances.")
+    ] = None,
     palette: PaletteFile = None,
     label_shift: Shift = None,
     write_palette: Annotated[
@@ -87,6 +90,7 @@ def check(
             preset_name=preset,
             label_nc=label_nc,
             dontcare=dontcare,
+            instance=instance,
             palette=palette,
             label_shift=label_shift,
             on_file=lambda done, total: bar.update(task, completed=done, total=total),

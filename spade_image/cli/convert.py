@@ -31,7 +31,16 @@ def convert(
     options: Annotated[
         Path | None,
         Parameter(
-            metavar="FILE", help="Official options as JSON, for what shapes do not tell (crop_size, ...)."
+            metavar="FILE",
+            help="Official options as JSON, for what shapes do not tell (crop_size, ...). Default: options.json "
+            "beside G.pth.",
+        ),
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FILE",
+            help="Names and colours of the classes (palette.json). Default: classes.json beside G.pth.",
         ),
     ] = None,
     to_official: Annotated[
@@ -55,16 +64,18 @@ def convert(
         raise InputError("give either --from-official G.pth or --to-official MODEL")
     from spade_image.convert import from_official as read
     from spade_image.convert import to_official as write
-    from spade_image.model import ImageModel
+    from spade_image.embedded import load_model
 
     if to_official is not None:
-        for path in write(ImageModel.load(to_official), out, parametrized=parametrized):
+        for path in write(load_model(to_official), out, parametrized=parametrized):
             note(f"written: {path}")
         return 0
     assert from_official is not None
     if out.is_dir() and any(out.iterdir()) and not (out / "config.json").is_file():
         raise InputError(f"{out} is a folder of something else: give a new or empty one")
-    model = read(from_official, encoder=encoder, discriminator=discriminator, options=options)
+    model = read(
+        from_official, encoder=encoder, discriminator=discriminator, options=options, classes=classes
+    )
     model.save(out)
     note(f"written: {out}")
     return 0

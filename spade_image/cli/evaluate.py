@@ -28,6 +28,9 @@ Examples:
 _DATA = Group("Data", sort_key=1)
 _JUDGES = Group("Judges", sort_key=2)
 
+EACH_END = 10
+"""Classes printed of the best, and as many of the worst."""
+
 
 def evaluate(
     *,
@@ -93,6 +96,14 @@ def evaluate(
     skip_unmatched: Annotated[
         bool, Parameter(group=_DATA, negative="", show_default=False, help="Leave out files without partner.")
     ] = False,
+    all_classes: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Print the IoU of every class, not of the best and worst ten.",
+        ),
+    ] = False,
     batch_size: Annotated[int, Parameter(help="Pictures at a time.")] = 8,
     seed: Annotated[int, Parameter(metavar="N", help="Seed, 0 or more.")] = 0,
 ) -> int:
@@ -104,10 +115,10 @@ def evaluate(
     changes inside and outside.
     """
     from spade_image.cli.console import note, print_json, progress
+    from spade_image.embedded import load_model
     from spade_image.evaluate import EvaluationConfig
     from spade_image.evaluate import evaluate as score
     from spade_image.exceptions import InputError
-    from spade_image.model import ImageModel
     from spade_image.segmenter import SegmenterConfig
 
     at_least = (("batch-size", batch_size, 1), ("edits", edits, 0), ("seed", seed, 0), ("limit", limit, 2))
@@ -116,7 +127,7 @@ def evaluate(
             raise InputError(f"--{name} {value} must be at least {least}")
     if inception is not None and no_inception:
         raise InputError("--inception contradicts --no-inception: give one or the other")
-    models = {name: ImageModel.load(folder) for name, folder in named(model).items()}
+    models = {name: load_model(folder) for name, folder in named(model).items()}
     judge = SegmenterConfig(seed=seed)
     if segmenter_samples is not None:
         judge = SegmenterConfig(seed=seed, samples=segmenter_samples)
@@ -135,7 +146,7 @@ def evaluate(
     if json is not None and str(json) == "-":
         print_json(result.to_dict())
     else:
-        _print(result)
+        _print(result, all_classes)
         if json is not None:
             result.to_json(json)
             note(f"written: {json}")
@@ -179,7 +190,7 @@ class _Listener:
             note(name)
 
 
-def _print(result: Any) -> None:
+def _print(result: Any, all_classes: bool) -> None:
     from spade_image.cli.console import print_table, say
 
     table = result.table
@@ -190,5 +201,27 @@ def _print(result: Any) -> None:
     print_table(["", *table.columns], rows, title=title, caption=caption, text=("",))
     say()
     by_class = result.by_class
+    title, caption = "IoU by class, percent", ""
+    if not all_classes:
+        by_class, caption = shortened(by_class, next(c.name for c in result.columns if c.model))
+        title += "" if not caption else f": the best {EACH_END} and the worst {EACH_END}"
     rows = [[name, *map(float, row)] for name, row in by_class.iterrows()]
-    print_table(["class", *by_class.columns], rows, title="IoU by class, percent", text=("class",))
+    print_table(["class", *by_class.columns], rows, title=title, caption=caption, text=("class",))
+
+
+def shortened(by_class: Any, model: str) -> tuple[Any, str]:
+    """Return the classes that a model draws best and worst, best first, and what is left out.
+
+    A table of a few classes comes back whole, with nothing to say.
+    """
+    import pandas as pd
+
+    if len(by_class) <= 2 * EACH_END:
+        return by_class, ""
+    there = by_class[by_class[model].notna()].sort_values(model, ascending=False, kind="stable")
+    absent = len(by_class) - len(there)
+    parts = [f"{absent} classes are neither in these maps nor seen in the pictures"] if absent else []
+    if len(there) > 2 * EACH_END:
+        parts.insert(0, f"{len(there) - 2 * EACH_END} classes between them are left out")
+        there = pd.concat([there.head(EACH_END), there.tail(EACH_END)])
+    return there, "; ".join([*parts, f"order by {model}; --all-classes or --json has all"])

@@ -36,15 +36,17 @@ def export(
     """
     sides = _sides(size)
     from spade_image.cli.console import note, print_json, print_pairs
+    from spade_image.embedded import load_model
     from spade_image.export import export_model
-    from spade_image.model import ImageModel
 
     kind: Literal["onnx", "torch"] = format or ("torch" if out.suffix == ".pt2" else "onnx")
-    report = export_model(ImageModel.load(model), out, kind, size=sides, check=check)
+    report = export_model(load_model(model), out, kind, size=sides, check=check)
     if json:
         print_json({"schema": 1, **report.to_dict()})
     else:
         print_pairs(report.to_dict(), title=f"Export of {model}")
+    if report.remark:
+        note(report.remark)
     note(f"written: {out}")
     return 0
 

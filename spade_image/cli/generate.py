@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 
 EXAMPLE = """\
 Examples:
+  spade-image generate --model tiny --labels map.png --out pictures --samples 4
   spade-image generate --model my-model --labels maps --out pictures
   spade-image generate --model my-model --labels map.png --out pictures \\
       --style evening.jpg --samples 4
@@ -22,7 +23,9 @@ _SIZE = Group("Size", sort_key=2)
 
 def generate(
     *,
-    model: Annotated[Path, Parameter(metavar="MODEL", help="The model folder.")],
+    model: Annotated[
+        Path, Parameter(metavar="MODEL", help="The model folder, or 'tiny', the model that comes along.")
+    ],
     labels: Annotated[Path, Parameter(metavar="FILE|DIR", help="A label map, or a folder of them.")],
     out: Annotated[
         Path,
@@ -48,7 +51,7 @@ def generate(
             group=_STYLE,
             metavar="PHOTO",
             negative="",
-            help="In this photo's style; several, or a folder: in each.",
+            help="In this photo's style; several, or a folder: in each. Or the name of a style that the model has.",
         ),
     ] = None,
     samples: Annotated[
@@ -110,16 +113,14 @@ def generate(
     model or a palette knows. The same seed gives the same pictures.
     """
     from spade_image.cli.console import note, progress
+    from spade_image.embedded import load_model
     from spade_image.exceptions import InputError
-    from spade_image.model import ImageModel
+    from spade_image.precision import resolve_device
     from spade_image.synthesis import SynthesisConfig, generate_images
 
     if batch_size < 1:
         raise InputError(f"--batch-size {batch_size} must be at least 1")
-    import torch
-
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    loaded = ImageModel.load(model).to(where)
+    loaded = load_model(model).to(resolve_device(device))
     config = SynthesisConfig(
         labels, out, instances=instances, photos=photos, styles=tuple(style or ()), samples=samples,
         interpolate=interpolate, steps=steps, size=size, tile=tile, seed=seed, palette=palette, label_shift=label_shift,

@@ -40,7 +40,9 @@ def demo(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def evaluation() -> str:
-    return evaluate(MODEL, RETURNS, "block_bootstrap", n_replicates=6, n_resamples=16, sections="none").to_html()
+    return evaluate(
+        MODEL, RETURNS, "block_bootstrap", n_replicates=6, n_resamples=16, sections="none"
+    ).to_html()
 
 
 @pytest.mark.parametrize("which", ["demo", "evaluation"])

@@ -168,6 +168,7 @@ def test_a_corrupt_state_and_bad_usage_are_one_line(tmp_path: Path, run: Run, sc
     code, _, err = run("train", "--data", scenes, "--out", out, *QUICK, "--resume")
     assert code == 2
     assert "state.safetensors is damaged" in error_of(err)
+    assert len(err.splitlines()) == 1  # before anything about the training is said
     for arguments, words in (
         (("train", "--out", out), "where is the data?"),
         (("train", "--data", tmp_path / "none", "--out", out / "x"), "is not a folder"),
@@ -205,3 +206,46 @@ def test_ctrl_c_saves_and_the_same_command_resumes(tmp_path: Path, scenes: Path)
     assert "the same command with --resume continues" in err
     assert (out / "state" / "state.safetensors").is_file()
     assert ImageModel.load(out).provenance["ended"] == "signal"
+
+
+def test_what_cannot_work_is_said_before_anything_is_done(
+    tmp_path: Path, run: Run, scenes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m"
+    model = tmp_path / "model"
+    ImageModel.build({"ngf": 1, "nhidden": 2, "label_nc": 5, "no_instance": True, "crop_size": 32}).save(
+        model
+    )
+    label = next((scenes / "val_label").glob("*.png"))
+    train = ("train", "--data", scenes, "--out", out, *QUICK)
+    draw = ("generate", "--model", model, "--labels", label, "--out", tmp_path / "o")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for arguments, words in (
+        ((*draw, "--device", "cuda"), "--device cuda: torch finds no GPU here"),
+        ((*train, "--device", "cuda:3"), "--device cuda:3: torch finds no GPU here"),
+        ((*draw, "--device", "potato"), "--device potato is unknown"),
+        ((*train, "--device", "meta"), "--device meta is unknown"),
+        ((*draw, "--size", "99999968x32"), "million pixels"),
+        (("export", "--model", model, "--out", tmp_path), "is a folder: give the file"),
+        (("check", "--data", scenes, "--label-nc", 0), "--label-nc 0 must be at least 1"),
+        ((*train, "--ema-samples", 0), "--ema-samples 0 must be a positive"),
+        ((*train, "--cache-mb", -1), "--cache-mb -1 must not be negative"),
+        (
+            ("train", "--data", scenes, "--out", out, "--preset", "tiny", "--batch-size", 1),
+            "leaves a coarse grid of 1 x 1",
+        ),
+    ):
+        code, _, err = run(*arguments)
+        assert (code, words in error_of(err)) == (2, True), (arguments, err)
+    assert not out.exists()
+
+
+def test_a_training_that_broke_off_before_its_first_save_may_begin_anew(
+    tmp_path: Path, run: Run, scenes: Path
+) -> None:
+    out = tmp_path / "m"
+    (out / "state").mkdir(parents=True)
+    (out / "state" / "run.json").write_text("{}")
+    (out / "metrics.jsonl").write_text("")
+    assert run("train", "--data", scenes, "--out", out, *QUICK)[0] == 0
+    assert (out / "config.json").is_file()

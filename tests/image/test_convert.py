@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as new_spectral_norm
 
 from spade_core.spectral import from_parametrized_keys, warm_up_spectral
-from spade_image import ImageModel, ModelError, Options, from_official, official, to_official
+from spade_image import ImageModel, InputError, ModelError, Options, from_official, official, to_official
 from spade_image.convert import read_state
 from spade_image.exceptions import ConversionWarning
 
@@ -82,6 +83,51 @@ def test_round_trip_bit_for_bit(tmp_path: Path, **drawn: Any) -> None:
         same(saved[letter], torch.load(path, weights_only=True))
     again = Options.read(tmp_path / "back" / "options.json")
     assert again == model.options
+
+
+def test_names_and_colours_survive_the_round_trip(tmp_path: Path) -> None:
+    names, colours = (
+        ("sky", "Straße", "road"),
+        [[1, 2, 3], [4, 5, 6], [1, 2, 3]],
+    )  # two classes may share a colour
+    flags = SMALL | {"label_nc": 3, "contain_dontcare_label": True, "no_instance": False, "ngf": 1}
+    model = ImageModel.build(flags)
+    model.label_names, model.palette = names, colours
+    folder = tmp_path / "official"
+    assert folder / "classes.json" in to_official(model, folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConversionWarning)  # options.json beside the weights says everything
+        back = from_official(folder / "latest_net_G.pth", discriminator=folder / "latest_net_D.pth")
+    assert (tuple(back.label_names), back.palette) == (names, colours)
+    assert back.options == model.options
+    back.save(tmp_path / "m")
+    again = ImageModel.load(tmp_path / "m")
+    assert (again.label_names, again.palette) == (names, colours)
+    # and once more: official files to a model to official files
+    to_official(again, tmp_path / "twice")
+    assert (tmp_path / "twice" / "classes.json").read_bytes() == (folder / "classes.json").read_bytes()
+    # a model without names leaves none, and not another model's
+    to_official(ImageModel.build(flags, discriminator=False), folder)
+    assert not (folder / "classes.json").exists()
+    assert from_official(folder / "latest_net_G.pth").label_names == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"classes": [{"id": 0, "name": "a"}]}', "names 1 classes, but the weights are read as label_nc=5"),
+        ('{"classes": [{"id": 0}, {"id": 1}, {"id": 2}, {"id": 3}, {"id": 4, "name": "a"}]}', "1 of 5 classes have a"),
+        ('{"classes": [{"name": "a"}]}', "is not of the form"),
+        ('{"classes": 3}', "is not of the form"),
+        ("[", "is not of the form"),
+        (json.dumps({"classes": [{"id": i, "color": [0, 0, 999]} for i in range(5)]}), r"numbers 0\.\.255"),
+    ],
+)  # fmt: skip
+def test_wrong_class_files(tmp_path: Path, text: str, message: str) -> None:
+    write(official.build_generator(SMALL), tmp_path / "G.pth")
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        from_official(tmp_path / "G.pth", options=SMALL, classes=tmp_path / "c.json")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from spade_image.data import Loader, PairSet, find_pairs, palette_for
+from spade_image.data import PairSet, find_pairs, palette_for
 from spade_image.exceptions import InputError
 from spade_image.layouts import Folders, list_pairs, natural
+from spade_image.loader import Loader
 from spade_image.options import Options
 from spade_image.preprocess import Geometry, preprocess
 from tests.image.conftest import pair, save

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from spade_core import distributed
-from spade_image.data import Loader, PairSet, find_pairs
+from spade_image.data import PairSet, find_pairs
 from spade_image.layouts import Folders
+from spade_image.loader import Loader
 from spade_image.options import Options
 from spade_image.preprocess import Geometry
 from spade_image.task import ImageTask, TaskSettings

@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
 from spade_image.cli import main
+from spade_image.cli.evaluate import shortened
 from spade_image.evaluate import MEANS, REAL, UNTRAINED, EvaluationConfig, EvaluationResult, evaluate
 from spade_image.exceptions import InputError
 from spade_image.floors import ClassMeans, untrained
@@ -173,3 +175,18 @@ def test_the_default_judge_is_small_enough() -> None:
     config = SegmenterConfig()
     assert config.samples <= 8000
     assert sum(p.numel() for p in Segmenter(11, config.widths).parameters()) < 500_000
+
+
+def test_many_classes_are_printed_shortened() -> None:
+    scores = [float(v) for v in np.random.default_rng(0).permutation(180)]
+    table = pd.DataFrame({"real photos": 99.0, "mine": [*scores, float("nan"), float("nan")]})
+    table.index = pd.Index([f"c{i}" for i in range(182)])
+    short, caption = shortened(table, "mine")
+    assert short["mine"].tolist() == [*range(179, 169, -1), *range(9, -1, -1)]
+    assert caption.startswith("160 classes between them are left out; 2 classes are neither")
+    assert "--all-classes" in caption
+    whole, nothing = shortened(table.head(20), "mine")
+    assert (len(whole), nothing) == (20, "")
+    sparse, caption = shortened(table.iloc[[*range(15), *[180] * 10]], "mine")  # 25 rows, 15 of them measured
+    assert sparse["mine"].tolist() == sorted(scores[:15], reverse=True)
+    assert caption.startswith("10 classes are neither")

@@ -92,6 +92,54 @@ def test_a_wrong_file_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not list(tmp_path.iterdir())
 
 
+def ill_conditioned() -> ImageModel:
+    """A model with a last layer so steep that rounding before it decides the sign of some pixels."""
+    model = model_of(crop_size=32, generator="unet")
+    with torch.no_grad():
+        model.generator.up[-1].weight.mul_(1e4)  # type: ignore[union-attr, index]
+    return model
+
+
+def test_the_tolerance_follows_the_networks_own_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spade_image import export
+
+    model = ill_conditioned()
+    entry = export._Entry(export.folded_copy(model.generator), False).eval()
+    off = 0.0
+
+    def runner(*a: object) -> tuple[object, str]:
+        return lambda inputs: entry(inputs[0]).detach() + off, "another runtime"
+
+    monkeypatch.setattr(export, "_torch_bytes", lambda program: b"x")
+    monkeypatch.setattr(export, "_runner", runner)
+    report = export_model(model, tmp_path / "m.pt2", "torch")
+    inputs = [export._example(model, (32, 32), n)[0] for n in (1, 2, 3)]
+    with torch.no_grad():
+        twin = export.folded_copy(model.generator).double()
+        rounding = max(float((entry(x).double() - twin(x.double())).abs().max()) for x in inputs)
+    assert rounding > 1e-5
+    assert report.float32_error == pytest.approx(rounding, rel=1e-3)
+    assert report.tolerance == pytest.approx(max(1e-4, 10 * rounding), rel=1e-3)
+    off = 0.7 * report.tolerance
+    assert export_model(model, tmp_path / "m.pt2", "torch").max_difference == pytest.approx(off, rel=0.01)
+    (tmp_path / "m.pt2").unlink()
+    for wrong in (1.3 * report.tolerance, float("nan")):
+        off = wrong
+        with pytest.raises(RuntimeError, match=r"10 times the network's own rounding error of .*not kept"):
+            export_model(model, tmp_path / "m.pt2", "torch")
+        assert not list(tmp_path.iterdir())
+
+
+def test_poor_conditioning_is_said() -> None:
+    from spade_image.export import ExportReport
+
+    fine = ExportReport("m", "torch", {}, 0.0, 1e-3, 1e-2, 1.0, "x")
+    assert fine.remark == ""
+    assert "float32" in ExportReport("m", "torch", {}, 0.0, 0.04, 0.4, 1.0, "x").remark
+
+
 def test_wrong_requests(tmp_path: Path) -> None:
     model = model_of(generator="unet")
     with pytest.raises(InputError, match="onnx, torch"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from spade_image import InputError, official
+from spade_image.exceptions import OptionWarning
+from spade_image.inference import FastGenerator
 from spade_image.options import Options, parse_norm_g
 
 SMALL = {"ngf": 2, "ndf": 4, "label_nc": 5, "no_instance": True, "crop_size": 64}
@@ -422,3 +425,46 @@ def test_optimizers() -> None:
         pair = official.build_optimizers({**SMALL, **flags}, nets)
         assert tuple(o.param_groups[0]["lr"] for o in (pair.generator, pair.discriminator)) == rates
         assert pair.generator.param_groups[0]["betas"] == betas
+
+
+# ---- what the official functions refuse, in words ----
+
+
+@pytest.mark.parametrize("vae", [False, True])
+def test_a_map_of_another_kind_is_refused_in_words(vae: bool) -> None:
+    flags = {"ngf": 1, "nhidden": 2, "label_nc": 5, "crop_size": 64, "use_vae": vae, "z_dim": 4}
+    net = official.build_generator(flags).eval()
+    wanted = r"the generator reads floats \(B, 6, H, W\)"
+    for wrong in (torch.zeros(1, 5, 64, 64), torch.zeros(6, 64, 64), torch.zeros(1, 6, 64, 64).long()):
+        with pytest.raises(InputError, match=wanted):
+            net(wrong)
+        with pytest.raises(InputError, match=wanted):
+            net(segmap=wrong)
+        with pytest.raises(InputError, match=wanted):
+            FastGenerator(net)(wrong)
+    with pytest.raises(InputError, match=r"segmap is float32 of shape \(6, 64, 64\)"):
+        FastGenerator(net).prepare(torch.zeros(6, 64, 64))
+    if vae:
+        for z in (torch.zeros(1, 3), torch.zeros(4), torch.zeros(3, 4)):
+            with pytest.raises(InputError, match=r"pass \(N, 4\)"):
+                net(torch.zeros(2, 6, 64, 64), z)
+        assert net(torch.zeros(1, 6, 64, 64), torch.zeros(3, 4)).shape == (3, 3, 64, 64)
+    else:
+        with pytest.raises(ValueError, match="takes no noise"):
+            net(torch.zeros(1, 6, 64, 64), torch.zeros(1, 4))
+
+
+def test_unknown_options_are_named() -> None:
+    flags = {"ngf": 1, "label_nc": 5, "crop_size": 64}
+    for build in (official.build_generator, official.build_discriminator, official.build_encoder):
+        with pytest.warns(
+            OptionWarning, match=r"option\(s\) 'colour', 'resolution' are unknown and have no effect"
+        ):
+            build(flags | {"resolution": 256, "colour": 1})
+        with pytest.raises(InputError, match="did you mean 'label_nc'"):
+            build(flags | {"lable_nc": 5})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            build(flags | {"nThreads": 0, "netG": "spade", "checkpoints_dir": "x"})
+    with pytest.raises(InputError, match="netG='pix2pixhd' is not available"):
+        official.build_generator(flags | {"netG": "pix2pixhd"})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,15 @@ def test_the_list_of_kinds_is_covered_here(goldens: Goldens) -> None:
     """A new kind or case in the index needs a test; the lists below are the index's."""
     known = [*GENERATORS, *DISCRIMINATORS, "E_256", "layers", "losses", "vgg_slim", "train_det", "preprocess"]
     assert sorted(goldens.cases) == sorted(known)
+
+
+def test_every_flag_of_the_index_is_known(goldens: Goldens) -> None:
+    stated = [entry["flags"] for entry in goldens.cases.values() if "flags" in entry]
+    assert len(stated) > 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for flags in stated:
+            official.Options.from_flags(flags)
 
 
 GENERATORS = [

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from spade_image.data import FIXED_SIZE, find_pairs
+from spade_image.decide import options_of_data
 from spade_image.exceptions import InputError
 from spade_image.layouts import Folders
 from spade_image.options import Options
-from spade_image.presets import PRESETS, options_of_data, preset
+from spade_image.presets import PRESETS, preset
 from spade_image.scenes import CLASSES, draw_scene, write_scenes
 from tests.image.conftest import pair
 

@@ -260,3 +260,33 @@ def test_two_maps_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"both be written as a\.png"):
         list_labels(tmp_path)
     assert list_labels(tmp_path / "a.png") == [LabelFile("a", tmp_path / "a.png")]
+
+
+@pytest.mark.parametrize(("size", "drawn"), [("nearest", (64, 64)), ("model", (32, 32)), ("96x32", (96, 32))])
+def test_a_resized_map_is_said_shown_and_recorded(tmp_path: Path, size: str, drawn: tuple[int, int]) -> None:
+    save(tmp_path / "maps" / "a.png", np.zeros((64, 65), dtype=np.uint8))
+    save(tmp_path / "maps" / "b.png", np.zeros((drawn[1], drawn[0]), dtype=np.uint8))
+    said: list[str] = []
+    report = generate_images(
+        model_of(), SynthesisConfig(tmp_path / "maps", tmp_path / "out", size=size), say=said.append
+    )
+    one, other = report.drawn
+    assert (one.map_size, one.size, one.resized, other.resized) == ((65, 64), drawn, True, False)
+    assert any(f"a.png of 65x64 at {drawn[0]}x{drawn[1]}" in line for line in said)
+    assert report.to_dict()["maps"][0]["map_size"] == [65, 64]
+    sheet = report.sheet.read_text()
+    assert sheet.count("map resized from 65x64") == sheet.count("map resized from") == 1
+
+
+def test_styles_by_name(config: SynthesisConfig, styled: ImageModel, scenes: Path) -> None:
+    model = replace(styled, provenance={"styles": {"day": [0.0] * 4, "night": [1.0, -1.0, 2.0, 0.5]}})
+    photo = next((scenes / "val_img").glob("*.png"))
+    report = generate_images(model, replace(config, styles=(Path("night"), photo)))
+    assert [s.name for s in report.styles] == ["night", photo.name]
+    assert report.styles[0].z is not None
+    assert report.styles[0].z.tolist() == [1.0, -1.0, 2.0, 0.5]
+    assert report.images[0].stem.endswith("_night")
+    with pytest.raises(InputError, match="--samples goes with photos"):
+        generate_images(model, replace(config, styles=(Path("day"),), samples=3))
+    with pytest.raises(InputError, match="noon does not exist"):
+        generate_images(model, replace(config, styles=(Path("noon"),)))

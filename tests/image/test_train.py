@@ -15,9 +15,11 @@ from torch import nn
 from spade_core.checkpoint import CheckpointError
 from spade_core.tracking import read_json_lines
 from spade_image.average import reestimate
-from spade_image.data import Loader, PairSet, find_pairs
+from spade_image.data import PairSet, find_pairs
 from spade_image.exceptions import InputError
+from spade_image.folding import folded_copy
 from spade_image.layouts import Folders
+from spade_image.loader import Loader
 from spade_image.model import ImageModel
 from spade_image.options import Options
 from spade_image.preprocess import Geometry
@@ -65,6 +67,12 @@ def test_the_tiny_preset_learns_the_colours_of_shapes(tmp_path: Path) -> None:
     assert after < 0.4 * before
     assert (report.reason, report.step) == ("finished", 50)
     assert not (tmp_path / "model" / "state").exists()
+    # at 32x32 the coarse grid is one position, the same class in nearly every training map
+    other = torch.randint(0, 5, (2, 64, 64), generator=torch.Generator().manual_seed(0))
+    segmap = model.segmap(other)
+    with torch.no_grad():
+        exact = folded_copy(model.generator).double()(segmap.double())
+        assert float((model.generator(segmap) - exact).abs().max()) < 1e-4
 
 
 def val_pairs(data: Path) -> tuple[torch.Tensor, torch.Tensor]:
@@ -216,6 +224,22 @@ def test_statistics_are_reestimated_as_the_mean_of_all_passes() -> None:
     torch.testing.assert_close(norm.running_var, variances)
     assert not net.training
     assert norm.momentum == 0.1
+
+
+def test_a_constant_channel_is_not_divided_by_its_rounding() -> None:
+    net = nn.BatchNorm2d(2, affine=False)
+    batch = torch.randn(4, 2, 5, 5)
+    batch[:, 1] = 3.0 + 1e-7 * batch[:, 1]
+    reestimate(net, [lambda: net(batch)])
+    assert net.running_var is not None
+    torch.testing.assert_close(net.running_var, torch.stack([batch[:, 0].var(), torch.tensor(1.0)]))
+    assert float(net(torch.full((1, 2, 1, 1), 4.0))[0, 1]) == pytest.approx(1.0, abs=1e-4)  # not 316
+    norm, small = (
+        nn.BatchNorm2d(1, affine=False),
+        1e-4 * torch.randn(8, 1, 9, 9),
+    )  # small, but no rounding: kept
+    reestimate(norm, [lambda: norm(small)])
+    torch.testing.assert_close(norm.running_var, small.var().reshape(1))
 
 
 def test_measuring_leaves_the_training_alone(scenes: Path) -> None:

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Backtest page shows: strategies side by side, and one of them as distributions over paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from ..cards import Card, cards
+from ..figures import ink, show
+from ..formats import number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from spade_finance.backtest import BacktestResult
+    from spade_finance.backtest.compare import Comparison
+
+__all__ = ["VIEWS", "comparison", "draw_table", "headline", "regime_table", "said", "strategy_table"]
+
+HISTOGRAMS = ("sharpe", "annual_return", "max_drawdown", "es_97_5")
+REGIME_COLUMNS = ("mean_return", "volatility", "sharpe", "max_drawdown", "es_97_5")
+COLUMNS = ("annual_return", "volatility", "sharpe", "max_drawdown", "es_97_5", "turnover", "loss_1y")
+SHORT = {
+    "annual_return": "return a year",
+    "mean_return": "return a year",
+    "volatility": "volatility a year",
+    "sharpe": "Sharpe ratio",
+    "max_drawdown": "worst drawdown",
+    "es_97_5": "ES 97.5 %, 1 day",
+    "turnover": "turnover a year",
+    "loss_1y": "P(loss in 1 year)",
+}
+
+
+def headline(result: BacktestResult) -> None:
+    """One strategy's numbers, the real history's own beside them."""
+    items = []
+    for name, digits in (
+        ("sharpe", 2),
+        ("annual_return", 1),
+        ("volatility", 1),
+        ("max_drawdown", 1),
+        ("loss_1y", 0),
+    ):
+        if name not in set(result.table["measure"]):
+            continue
+        note = "mean of the paths"
+        if name not in ("loss_1y",):
+            note = f"90 % of paths {said(result, name, 'p05')} to {said(result, name, 'p95')}"
+        real = result.value(name, column="real")
+        if np.isfinite(real) and name != "loss_1y":
+            note += f"; real {said(result, name, 'real')}"
+        items.append(
+            Card(SHORT[name][:1].upper() + SHORT[name][1:], _with_error(result, name, digits=digits), note)
+        )
+    cards(items)
+
+
+def said(result: BacktestResult, name: str, column: str) -> str:
+    """A number of the result's table in its unit."""
+    value = result.value(name, column=column)
+    return percent(value) if _unit(name) == "percent" else number(value)
+
+
+# ---- all strategies
+
+
+def comparison(results: dict[str, BacktestResult], found: Comparison | None) -> None:
+    """All strategies on the same paths: Sharpe ratios, every measure, paired differences."""
+    from spade_finance.backtest import panels
+
+    if found is None:
+        st.info(
+            "Choose two strategies or more above, and they are compared path by path.",
+            icon=":material/compare_arrows:",
+        )
+    else:
+        figure = panels.compared(found)
+        _real_ink(figure)
+        show(
+            figure,
+            key="backtest:compared",
+            alt="Median Sharpe ratio and 90 % of paths of every strategy, real marks.",
+        )
+    st.markdown("<p class='spade-heading'>On the generated paths</p>", unsafe_allow_html=True)
+    draw_table(strategy_table(results))
+    if any(r.real is not None for r in results.values()):
+        window = next(iter(results.values())).real_window
+        assert window is not None
+        index = window[0].index
+        st.markdown(
+            f"<p class='spade-heading'>On the real history, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}</p>",
+            unsafe_allow_html=True,
+        )
+        draw_table(strategy_table(results, "real"))
+    if found is not None:
+        st.markdown(
+            f"<p class='spade-heading'>{found.base} minus the others, path by path</p>",
+            unsafe_allow_html=True,
+        )
+        draw_table(_differences(found))
+        st.caption(
+            f"95 % bootstrap intervals over paths. {found.verdict()[:1].upper()}{found.verdict()[1:]} It says "
+            "which could be "
+            "best under this generator, not in the market."
+        )
+
+
+def strategy_table(results: dict[str, BacktestResult], column: str = "mean") -> pd.DataFrame:
+    """Text: a row a strategy, a column a measure; means with ± or the real mark."""
+    import pandas as pd
+
+    rows = []
+    for name, result in results.items():
+        row = {"strategy": _words(name)}
+        for measure in COLUMNS:
+            if column == "real" and measure == "loss_1y":
+                continue  # of a stretch of a year, it is one case
+            if measure in set(result.table["measure"]):
+                row[SHORT[measure]] = (
+                    _with_error(result, measure) if column == "mean" else said(result, measure, column)
+                )
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def _differences(found: Comparison) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for name in found.strategies[1:]:
+        row = {"against": _words(name)}
+        for measure in ("sharpe", "annual_return", "max_drawdown"):
+            line = found.table[(found.table["strategy"] == name) & (found.table["measure"] == measure)]
+            if line.empty:
+                continue
+            one = line.iloc[0]
+            write: Callable[..., str] = percent if one["unit"] == "percent" else number
+            low, high = (write(one[c], signed=True).removesuffix(" %") for c in ("low", "high"))
+            row[SHORT[measure]] = f"{write(one['difference'], signed=True)} ({low} to {high})"
+            if measure == "sharpe":
+                row["better on"] = f"{percent(one['wins'], digits=0)} of paths"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# ---- one strategy
+
+
+def wealth(result: BacktestResult) -> None:
+    """Value over time, the real history on it."""
+    end = np.prod(1.0 + result.record.returns.astype(np.float64), axis=1) * 100
+    low, middle, high = np.quantile(end, [0.05, 0.5, 0.95])
+    figure = result.plot_wealth()
+    _real_ink(figure)
+    show(
+        figure,
+        key="backtest:wealth",
+        title=f"Value of {_words(result.strategy)}, start = 100: median, half and 90 % of {result.n_paths:,} paths",
+        alt=f"At the end the median is {middle:.0f}, 90 % of paths lie between {low:.0f} and {high:.0f}.",
+    )
+    st.caption(_real_words(result))
+
+
+def distributions(result: BacktestResult) -> None:
+    """Histograms over paths with the real history's mark."""
+    drawn = [n for n in HISTOGRAMS if np.isfinite(result.record.measures.get(n, np.array([np.nan]))).any()]
+    for i in range(0, len(drawn), 2):
+        for column, name in zip(st.columns(2), drawn[i : i + 2], strict=False):
+            with column:
+                figure = result.plot_distribution(name)
+                _real_ink(figure)
+                words = f"median {said(result, name, 'p50')}, real {said(result, name, 'real')}"
+                show(figure, key=f"backtest:{name}", alt=f"{SHORT[name]} over paths: {words}.")
+    st.caption(_real_words(result) + " Diamonds are earlier real stretches of that length.")
+
+
+def drawdown(result: BacktestResult) -> None:
+    """The cone of drawdowns."""
+    figure = result.plot_drawdown()
+    _real_ink(figure)
+    show(
+        figure,
+        key="backtest:drawdown",
+        alt=f"Cone of drawdowns; the worst is {said(result, 'max_drawdown', 'mean')} on average.",
+    )
+    draw_table(
+        _measures(result, ("max_drawdown", "days_to_recover", "unrecovered", "longest_under_water", "calmar"))
+    )
+    st.caption(_real_words(result))
+
+
+def regimes(result: BacktestResult) -> None:
+    """The same by the regime that held."""
+    if not result.record.by_regime:
+        st.info("These paths carry no regimes.")
+        return
+    import plotly.graph_objects as go
+
+    from spade_finance.backtest.figures import REGIME_MEASURES
+    from spade_finance.plot_style import style
+
+    whole = result.plot_regimes()
+    pieces = []
+    for i, name in enumerate(REGIME_MEASURES):  # four figures, which a phone puts below each other
+        axis = "x" if i == 0 else f"x{i + 1}"
+        piece = go.Figure([trace for trace in whole.data if (trace.xaxis or "x") == axis])
+        piece.update_traces(xaxis="x", yaxis="y")
+        piece.update_traces(showlegend=True, selector={"name": "real"})
+        title = whole.layout.annotations[i].text
+        pieces.append((name, style(piece, f"{title}: median and 90 % of paths", 300)))
+    for first, second in zip(pieces[::2], pieces[1::2], strict=True):
+        for column, (name, piece) in zip(st.columns(2), (first, second), strict=True):
+            with column:
+                _real_ink(piece)
+                show(
+                    piece,
+                    key=f"backtest:regime:{name}",
+                    alt=f"{SHORT[name]} by regime, median and 90 % of paths.",
+                )
+
+
+def regime_table(results: dict[str, BacktestResult]) -> pd.DataFrame:
+    """Text: a row a regime and strategy."""
+    import pandas as pd
+
+    first = next(iter(results.values()))
+    rows = []
+    for regime in first.record.regimes:
+        for name, result in results.items():
+            row = {"regime": regime, "strategy": _words(name)}
+            known = False
+            for measure in REGIME_COLUMNS:
+                value = result.value(measure, regime)
+                known |= bool(np.isfinite(value))
+                row[SHORT[measure]] = _with_error(result, measure, regime)
+            if known:
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def numbers(result: BacktestResult) -> None:
+    """Every measure."""
+    draw_table(_measures(result, tuple(dict.fromkeys(result.table["measure"]))))
+    st.caption(
+        "Net of costs; ± is one standard error over paths. The percentile says how many paths lie below the real "
+        "history's "
+        "own number. Returns, volatility, Sharpe ratio, turnover and costs are a year (252 days)."
+    )
+
+
+def _measures(result: BacktestResult, wanted: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    from spade_finance.backtest.measures import MEASURES
+
+    rows = []
+    for name in wanted:
+        line = result.table[(result.table["measure"] == name) & result.table["regime"].isna()]
+        if line.empty:
+            continue
+        row = {"measure": MEASURES[name].title, "mean": _with_error(result, name)}
+        row |= {
+            title: said(result, name, c) for title, c in (("5 %", "p05"), ("median", "p50"), ("95 %", "p95"))
+        }
+        row |= {
+            "real": said(result, name, "real"),
+            "its percentile": percent(line["real_percentile"].iloc[0], digits=0),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# ---- parts
+
+
+def _with_error(
+    result: BacktestResult, name: str, regime: str | None = None, digits: int | None = None
+) -> str:
+    value, error = (result.value(name, regime, column) for column in ("mean", "std_error"))
+    if _unit(name) == "percent":
+        return percent(value, error, digits=(2 if name == "es_97_5" else 1) if digits is None else digits)
+    return number(value, error, digits=(0 if _unit(name) == "days" else 2) if digits is None else digits)
+
+
+def _unit(name: str) -> str:
+    from spade_finance.backtest.measures import MEASURES
+
+    return MEASURES[name].unit
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _real_words(result: BacktestResult) -> str:
+    if result.real_window is None:
+        return (
+            "No real history stands beside this model: it was trained on data of its own, and a model folder holds no "
+            "returns."
+        )
+    index = result.real_window[0].index
+    words = f"Real: the same strategy from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, whose regimes are its own."
+    return words + "".join(f" {r[:1].upper()}{r[1:].rstrip('.')}." for r in result.remarks)
+
+
+def _real_ink(figure: go.Figure) -> None:
+    """The real history in the page's own ink, light or dark."""
+    color = ink()["real"]
+    for trace in figure.data:
+        if not str(trace.name or "").startswith(("real", "earlier real")):
+            continue
+        if trace.mode and "lines" in trace.mode:
+            trace.line.color = color
+        else:
+            trace.marker.color = color
+            if trace.marker.line.color is not None:
+                trace.marker.line.color = color
+
+
+def draw_table(table: pd.DataFrame) -> None:
+    """A table of text, as high as its rows, its first column kept in sight."""
+    first = str(table.columns[0])
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * min(len(table), 24),
+        column_config={first: st.column_config.TextColumn(pinned=True)},
+    )
+
+
+View = Callable[["BacktestResult"], None]
+
+VIEWS: dict[str, tuple[str, View | None]] = {
+    "compare": ("Compare", None),
+    "wealth": ("Wealth", wealth),
+    "distributions": ("Distributions", distributions),
+    "drawdown": ("Drawdowns", drawdown),
+    "regimes": ("Regimes", regimes),
+    "numbers": ("All numbers", numbers),
+}
