@@ -64,7 +64,9 @@ def learn(data: Path, out: Path, steps: int, batch_size: int, seed: int, resume:
         figures = ", ".join(f"{name} {value:.3g}" for name, value in tick.metrics.items())
         print(f"step {tick.step}: {figures}", flush=True)
 
-    train(config, say=print, on_tick=line)
+    report = train(config, say=print, on_tick=line)
+    if report.reason != "finished":
+        raise SystemExit(f"{report.message}: the same command with --work {out.parent} goes on")
 
 
 @torch.no_grad()

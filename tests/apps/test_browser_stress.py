@@ -26,7 +26,6 @@ def shortfall(page: Any) -> str:
 def test_a_portfolio_is_uploaded_edited_and_reported(
     open_page: Open, settled: Settled, tmp_path: Path, screenshot: Callable[..., Path]
 ) -> None:
-    open_page("/").close()
     page = open_page("/stress?scenario=own&script=crisis:30&paths=100&s_view=drawdowns&report_paths=500")
     page.wait_for_selector(".js-plotly-plot")
     settled(page)
@@ -50,9 +49,7 @@ def test_a_portfolio_is_uploaded_edited_and_reported(
     box = page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 36 + 17)
     page.keyboard.press("Enter")  # opens the cell
-    page.wait_for_timeout(300)
-    page.keyboard.press("Control+A")
-    page.keyboard.type("-50", delay=40)
+    page.locator("#portal input").fill("-50")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"InfoTech(:|%3A)-0\.5"))
     settled(page)

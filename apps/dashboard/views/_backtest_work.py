@@ -274,6 +274,9 @@ def _overfitting(panel: Overfitting) -> None:
         ]
     )  # fmt: skip
     figure = panels.overfitted(panel)
+    short = {"Probability of overfitting": "PBO", "Deflated Sharpe ratio of the best": "Deflated Sharpe"}
+    for heading in figure.layout.annotations:  # a phone has no room for more
+        heading.text = short.get(heading.text, heading.text)
     figure.update_traces(line_color=ink()["real"], selector={"name": "real"})
     show(
         figure,
@@ -281,11 +284,7 @@ def _overfitting(panel: Overfitting) -> None:
         alt="Histograms over paths of the probability of overfitting and the deflated Sharpe ratio.",
     )
     table = statistics_table(panel)
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={"statistic": st.column_config.TextColumn(pinned=True, width="large")},
-    )
+    st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
     with st.expander(f"The {len(panel.variants)} variants"):
         st.dataframe(_variants(panel), hide_index=True)
     st.caption(

@@ -164,7 +164,7 @@ def _way(way: Any) -> None:
         )
         st.caption(way.detail)
         st.code(way.script, language=None, wrap_lines=True)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Stress this timeline", key=f"stress:way:{way.rank}", on_click=_stress, args=(way.script,),
                       icon=":material/bolt:")  # fmt: skip
             generate = next(info for info in PAGES if info.name == "generate")

@@ -169,9 +169,7 @@ def _results(results: dict[str, BacktestResult], key: tuple[Any, ...]) -> str:
             draw(result)
         if get(VIEW) == "regimes" and result.record.by_regime:
             table = views.regime_table(results)
-            st.dataframe(
-                table, hide_index=True, column_config={"regime": st.column_config.TextColumn(pinned=True)}
-            )
+            views.draw_table(table)
             st.caption(
                 "Each path's days of the regime that held, in hindsight; paths with fewer than 21 of them say "
                 "nothing. Returns "
