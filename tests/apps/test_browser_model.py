@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,9 @@ def test_a_training_is_begun_watched_and_cancelled(
     settled(page)
     screenshot(page, "model-own-desktop-light")
     page.get_by_role("button", name="Train a quick model").click()
-    page.get_by_text("step 10 of 250").wait_for(timeout=120_000)
+    page.get_by_text(re.compile(r"step [1-9]\d* of 250")).first.wait_for(timeout=120_000)
     page.locator(".js-plotly-plot").first.wait_for()  # the live curve, on days held back too
-    page.get_by_text("held-back days").wait_for()
+    page.get_by_text("held-back days").first.wait_for()
     screenshot(page, "model-training-desktop-light")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("cancelled after").wait_for(timeout=60_000)
