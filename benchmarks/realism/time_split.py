@@ -54,5 +54,10 @@ def score(work: Path, split: Split, columns: tuple[str, ...], seed: int) -> dict
         "seconds": {name: round(value, 1) for name, value in report.seconds.items()},
         "summary": data["summary"],
         "findings": {name: part["findings"] for name, part in data["sections"].items()},
-        "rows": [row for row in rows if row["kind"] == "distance" or row.get("asset") == "market"],
+        "rows": [row for row in rows if _kept(row)],
     }
+
+
+def _kept(row: dict[str, Any]) -> bool:
+    """Distances, and of the statistics the market's and those of novelty."""
+    return row["kind"] == "distance" or row.get("asset") == "market" or row["group"] == "novelty"

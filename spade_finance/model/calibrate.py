@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Level every regime: after training, what the generator gives under the training labels has the training data's
-mean, volatility and heaviness of tails, regime by regime.
+mean, volatility, correlation and heaviness of tails, regime by regime.
 
-Means, volatilities and tails of a regime are what users ask for first and what a few hundred windows teach least
-well; simulating and correcting them costs seconds. Heaviness is the fourth moment of standardised returns capped at
+These are what users ask for first and what a few hundred windows teach least well; simulating and correcting them costs
+seconds. The correlation is levelled by one number a regime: the share of the sectors' variance that the equal-weight
+market keeps. It belongs to what is simulated, not to the innovations alone, because volatility that all sectors share
+for a while correlates their returns again. Heaviness is the fourth moment of standardised returns capped at
 six deviations: the market's sets the degrees of freedom that a regime's sectors share, a sector's its own news' tail.
 
 Severity is levelled likewise: an episode asked to be a tenth more intense than the typical one is a tenth more
@@ -39,16 +41,19 @@ CAP = 36.0
 TAIL_PRIOR_DAYS = 500.0
 """Weight, in days, of the tail as fitted in a regime's correction."""
 MAX_NU = 60.0
+MAX_COMMUNALITY = 0.98
+"""Every sector keeps some news of its own."""
 
 
 @dataclass
 class _Sums:
-    """Running sums by regime: days (K,), returns and squares (K, S); capped moments of the market (K, 2) and of the
-    sectors (S, 2), standardised by the training data's moments, with their days."""
+    """Running sums by regime: days (K,), returns and squares (K, S), squares of the market (K,); capped moments of the
+    market (K, 2) and of the sectors (S, 2), standardised by the training data's moments, with their days."""
 
     days: Array
     total: Array
     square: Array
+    market_square: Array
     market: Array
     sectors: Array
 
@@ -59,6 +64,7 @@ class _Sums:
             np.zeros(n_regimes),
             np.zeros(shape),
             np.zeros(shape),
+            np.zeros(n_regimes),
             np.zeros((n_regimes, 2)),
             np.zeros((n_sectors, 2)),
         )
@@ -68,10 +74,20 @@ class _Sums:
         self.days[k] += len(y)
         self.total[k] += y.sum(0)
         self.square[k] += (y**2).sum(0)
+        self.market_square[k] += (y.mean(1) ** 2).sum()
         market = (y.mean(1) - market_mean[k]) / start.market_volatility[k]
         sectors = (y - start.moments.mean[k]) / start.moments.volatility[k]
         self.market[k] += [(market**2).sum(), (np.minimum(market**2, CAP) ** 2).sum()]
         self.sectors += np.stack([(sectors**2).sum(0), (np.minimum(sectors**2, CAP) ** 2).sum(0)], axis=1)
+
+    @property
+    def common(self) -> Array:
+        """(K,) mean covariance of two sectors over the mean variance of one; NaN for a regime without days."""
+        n_sectors = self.total.shape[1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            variance = (self.square / self.days[:, None] - (self.total / self.days[:, None]) ** 2).mean(1)
+            market = self.market_square / self.days - (self.total.mean(1) / self.days) ** 2
+            return np.maximum(n_sectors * market / variance - 1, 1e-3) / (n_sectors - 1)
 
     @property
     def market_heaviness(self) -> Array:
@@ -109,11 +125,12 @@ def level_regimes(network: ScenarioNetwork, start: StartStatistics, data: Labell
         with torch.no_grad():
             network.level.add_(torch.as_tensor(ratio, dtype=torch.float32))
             network.mean.add_(torch.as_tensor(shift, dtype=torch.float32))
-        if round_ < ROUNDS - 1:  # the last round only levels what the tails' correction moved
+        if round_ < ROUNDS - 1:  # the last round only levels what these corrections moved
+            start = _with_correlation(start, np.where(has, np.log(real.common / seen.common), 0.0) * trust)
             heavier = np.where(has, np.log(real.market_heaviness / seen.market_heaviness), 0.0) * trust
             own_heavier = np.log(real.sector_heaviness / seen.sector_heaviness)
             start = _with_tails(start, heavier, own_heavier)
-            network.own_tail.copy_(torch.as_tensor(start.innovations.tail[:, None], dtype=torch.float32))
+            network.set_innovations(start.innovations)
     return start
 
 
@@ -137,6 +154,17 @@ def level_severity(network: ScenarioNetwork, start: StartStatistics, data: Label
             torch.as_tensor(np.clip(gain, 1 / MAX_GAIN, MAX_GAIN), dtype=torch.float32)
         )
         network.severity_drift.add_(torch.as_tensor(drift, dtype=torch.float32))
+
+
+def _with_correlation(start: StartStatistics, log_factor: Array) -> StartStatistics:
+    """Multiply the innovations' correlations of every regime, (K,) in logs, as far as their variances allow."""
+    loadings = start.innovations.loadings
+    room = MAX_COMMUNALITY / np.maximum((loadings**2).sum(2), 1e-12)
+    loadings = loadings * np.sqrt(np.minimum(np.exp(log_factor)[:, None], room))[:, :, None]
+    idiosyncratic = np.sqrt(1 - (loadings**2).sum(2))
+    return replace(
+        start, innovations=replace(start.innovations, loadings=loadings, idiosyncratic=idiosyncratic)
+    )
 
 
 def _with_tails(start: StartStatistics, heavier: Array, own_heavier: Array) -> StartStatistics:

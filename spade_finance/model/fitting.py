@@ -88,8 +88,10 @@ def fit_generator(
         )
         result = trainer.run(resume=resume)
     task.finish()
-    # The tables describe the whole training window; only the search for the best weights needed a part held back.
+    # Statistics describe the whole training window; only the search for the best weights needed a part held back.
     seen = data.rows(~excluded)
+    partial, start = start, fit_start(seen, n_regimes, config.rank)
+    network.move_statistics(partial, start)
     start = level_regimes(network, start, seen)
     level_severity(network, start, seen)
     network.eval()

@@ -28,6 +28,7 @@ from spade_finance.model.bank import Bank
 from spade_finance.model.config import GeneratorConfig
 from spade_finance.model.dynamics import CLIP, MEAN_ABS
 from spade_finance.model.maps import n_market_channels
+from spade_finance.model.moments import Innovations
 from spade_finance.model.start import StartStatistics
 from spade_finance.model.trunks import make_trunk
 
@@ -123,6 +124,34 @@ class ScenarioNetwork(nn.Module):
         for layer in (self.common_out, self.sector_out):  # the network starts as the statistics it is given
             for p in layer.parameters():
                 nn.init.zeros_(p)
+
+    # -- statistics -----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def move_statistics(self, old: StartStatistics, new: StartStatistics) -> None:
+        """Replace the statistics that the network stands on by others; what it learned on top of them stays."""
+
+        def table(x: Any) -> Tensor:
+            return torch.as_tensor(x, dtype=torch.float32)
+
+        def log_volatility(start: StartStatistics) -> Tensor:
+            return torch.log(table(start.moments.volatility)) + table(start.bank.intercept)
+
+        self.level.add_(log_volatility(new) - log_volatility(old))
+        self.own_level.add_(table(new.own.log_volatility - old.own.log_volatility))
+        self.bank.own.add_(table(new.bank.own - old.bank.own))
+        self.bank.common.add_(table(new.bank.common - old.bank.common))
+        self.mean.copy_(table(new.moments.mean))
+        self.own_mean.copy_(table(new.own.mean))
+        self.autocorrelation.copy_(table(new.slow.autocorrelation))
+        self.set_innovations(new.innovations)
+
+    @torch.no_grad()
+    def set_innovations(self, innovations: Innovations) -> None:
+        """Replace the law of the innovations."""
+        self.loadings.copy_(torch.as_tensor(innovations.loadings))
+        self.idiosyncratic.copy_(torch.as_tensor(innovations.idiosyncratic))
+        self.own_tail.copy_(torch.as_tensor(innovations.tail[:, None]))
 
     # -- the map's work -------------------------------------------------------------------------------------------
 
