@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How real are our scenarios, beside the strongest opponents? One command, resumable, nothing edited by hand.
 
-Three protocols, the same settings everywhere, no retuning:
+Four protocols, the same settings everywhere, no retuning:
 
 - time split: train to a day, test on all days after it; the embedded panel (to 2012, five seeds of our model and its
   ablations) and the ten Ken French industries (to 1962 and to 1998);
 - leave one crisis out: nothing is learnt from the crisis, its label path is asked for, and what happened is scored;
+- withhold one direct change between regimes from training, and ask for it;
 - the ablations of our own model: the map concatenated, modulating by window, or not there at all.
 
 Every column sees the same labels, of a labeller fitted on its training days, and severity 1. Work is cut into shards;
@@ -44,6 +45,10 @@ def run(shard: Shard, work: Path) -> dict[str, Any]:
         from benchmarks.realism.time_split import score
 
         return score(work, shard.what, shard.columns, shard.seed)  # type: ignore[arg-type]
+    if shard.kind == "change":
+        from benchmarks.realism.unseen_change import score_change
+
+        return score_change(work, shard.what, shard.columns)  # type: ignore[arg-type]
     from benchmarks.realism.leave_one_out import score_crisis
 
     return score_crisis(shard.what, shard.columns)  # type: ignore[arg-type]

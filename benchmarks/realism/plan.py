@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("spade", "concat", "concat_layers", "film", "unconditional", "spade_bare", "concat_bare")
 """Our generator and what it loses when the map reaches it otherwise; ``_bare``: the trunk alone must carry the map,
 without per-regime statistics in the head."""
+ON_CHANGES = ("spade", "concat_layers", "spade_bare", "concat_bare")
 NEURAL = ("timevae", "tcn_gan", "diffusion")
 SEEDS = 5
 
@@ -46,6 +47,15 @@ class Crisis:
     last: str
 
 
+@dataclass(frozen=True)
+class Change:
+    """A direct change between regimes that the training days of a split are to be without."""
+
+    split: Split
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+
+
 SPLITS = (
     Split("embedded", "2012-12-31", seeds=SEEDS),
     Split("kf10", "1962-12-31"),
@@ -68,6 +78,11 @@ CRISES = (
     *(Crisis("embedded", *c) for c in RECENT),
     *(Crisis("kf10", *c) for c in (*OLDER, *RECENT)),
 )
+CHANGES = (
+    Change(SPLITS[0], ("bull", "sideways"), ("crisis",)),
+    Change(SPLITS[2], ("bull",), ("bear",)),
+)
+"""Rare enough to be withheld, and with enough days of the target regime left to learn it from."""
 SHARED_PANELS = {"kf10": "data/kf10_daily.csv.gz"}
 
 
@@ -93,10 +108,10 @@ def returns_of(panel: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Shard:
-    """One piece of work with a file of its own: ``fit`` a column, ``score`` columns, or a whole ``crisis``."""
+    """One piece of work with a file of its own: ``fit`` a column, ``score`` columns, a whole ``crisis``, ``change``."""
 
     kind: str
-    what: Split | Crisis
+    what: Split | Crisis | Change
     columns: tuple[str, ...]
     seed: int = 0
 
@@ -104,6 +119,8 @@ class Shard:
     def name(self) -> str:
         if isinstance(self.what, Crisis):
             return f"crisis-{self.what.panel}-{self.what.name}"
+        if isinstance(self.what, Change):
+            return f"change-{self.what.split.name}"
         columns = (
             self.columns[0] if len(self.columns) == 1 else f"{self.columns[0]}-and-{len(self.columns) - 1}"
         )
@@ -111,7 +128,7 @@ class Shard:
 
 
 def shards(panels: tuple[str, ...]) -> Iterator[Shard]:
-    """All shards in the order in which they should run: fits, then scores, then crises."""
+    """All shards in the order in which they should run: fits, then scores, changes and crises."""
     from spade_finance.baselines import baseline_names
 
     standard = baseline_names("standard")
@@ -129,6 +146,9 @@ def shards(panels: tuple[str, ...]) -> Iterator[Shard]:
             yield Shard("score", split, OURS, seed)
         if split.panel == "embedded":
             yield Shard("score", split, ("default",))
+    for change in CHANGES:
+        if change.split.panel in panels:
+            yield Shard("change", change, (*ON_CHANGES, "block_bootstrap", "fhs"))
     for crisis in CRISES:
         if crisis.panel in panels:
             yield Shard("crisis", crisis, ("spade", "concat_layers", *standard))

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.realism.leave_one_out import METRICS
-from benchmarks.realism.plan import CRISES, OURS, ROOT, SPLITS, Split
+from benchmarks.realism.markdown import bold, table
+from benchmarks.realism.plan import OURS, ROOT, SPLITS, Split
+from benchmarks.realism.unseen_tables import OPPONENT, change_tables, control_table, crisis_tables, overall
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "realism_tables.md"
 KEYS = ["metric", "group", "regime", "horizon_days", "asset"]
 LUCK = 0.25
-OPPONENT = "block_bootstrap"
 
 
 def write_tables(done: Path) -> list[Path]:
@@ -46,6 +46,13 @@ def write_tables(done: Path) -> list[Path]:
         }
         written.append(_write(f"realism_{split.name}.json", record))
         parts += time_split_tables(split, frame, scored[0]["window"])
+        parts += control_table(scored)
+    changes = [s for name, s in shards.items() if name.startswith("change-")]
+    if changes:
+        written.append(
+            _write("realism_changes.json", {"command": "python -m benchmarks.realism", "changes": changes})
+        )
+        parts += change_tables(changes)
     crises = [s for name, s in shards.items() if name.startswith("crisis-")]
     if crises:
         written.append(
@@ -86,16 +93,16 @@ def headline(
         names = dict.fromkeys(c for scores in mine for c in scores)
         frame[f"{len(mine)} unseen crises, {panel}"] = pd.Series(
             {
-                c: np.exp(np.mean([np.log(_overall(s[c], s[OPPONENT])) for s in mine]))
+                c: np.exp(np.mean([np.log(overall(s[c], s[OPPONENT])) for s in mine]))
                 for c in names
                 if all(c in s for s in mine)
             }
         )
     frame = frame.sort_values(["mean", frame.columns[0]])
     rows = [
-        [_bold(str(name)), *("" if pd.isna(x) else f"{x:.2f}" for x in row)] for name, row in frame.iterrows()
+        [bold(str(name)), *("" if pd.isna(x) else f"{x:.2f}" for x in row)] for name, row in frame.iterrows()
     ]
-    return ["\n## In one look\n", *_table(["column", *frame.columns], rows), HEADLINE_NOTE]
+    return ["\n## In one look\n", *table(["column", *frame.columns], rows), HEADLINE_NOTE]
 
 
 HEADLINE_NOTE = f"""
@@ -113,10 +120,6 @@ def novelty_of(shard: dict[str, Any]) -> dict[str, float]:
 def column_scores(frame: pd.DataFrame) -> pd.Series:
     """Score of every column, mean over its seeds."""
     return np.exp(group_scores(frame)["score"].groupby("column").mean())
-
-
-def _bold(name: str) -> str:
-    return f"**{name}**" if name in ("spade", "default") else name
 
 
 def _write(name: str, record: dict[str, Any]) -> Path:
@@ -163,11 +166,11 @@ def time_split_tables(split: Split, frame: pd.DataFrame, window: list[str]) -> l
     means = np.exp(logs.groupby("column").mean()).sort_values("score")
     spread = logs.groupby("column").std(ddof=1)
     lines = [f"\n## {split.panel}, trained to {split.until}, tested {window[0]} to {window[1]}\n"]
-    lines += _table(
+    lines += table(
         ["column", *means.columns],
         [
             [
-                _bold(str(name)),
+                bold(str(name)),
                 *(
                     f"{row[g]:.2f}"
                     + (f" ± {row[g] * spread.loc[name, g]:.2f}" if spread.loc[name, g] > 0 else "")
@@ -208,7 +211,7 @@ def wins(frame: pd.DataFrame, subject: str, opponents: list[str]) -> list[str]:
                     int((part > TIE).sum()),
                 ]
             )
-    return [*lines, *_table(["against", "group", "wins", "ties", "losses"], rows), TIE_NOTE]
+    return [*lines, *table(["against", "group", "wins", "ties", "losses"], rows), TIE_NOTE]
 
 
 TIE = float(np.log(1.1))
@@ -242,73 +245,4 @@ def seed_differences(logs: pd.DataFrame) -> list[str]:
         "\nPositive: SPADE is nearer to the real window. ± is a 95 % interval over seeds, * excludes zero; many "
         "differences are looked at."
     )
-    return [*lines, *_table(["difference", "seeds", *logs.columns], rows), note]
-
-
-def crisis_tables(crises: list[dict[str, Any]]) -> list[str]:
-    """Proper scores of crises that nothing was learnt from, as ratios to the block bootstrap's."""
-    from scipy.stats import t
-
-    order = {f"{c.panel}-{c.name}": i for i, c in enumerate(CRISES)}
-    crises = sorted(crises, key=lambda s: order[f"{s['panel']}-{s['crisis']}"])
-    lines = [
-        "\n## Leave one crisis out\n",
-        "Nothing was learnt from the crisis; the labels of its days are given; the proper scores (lower is better) of "
-        f"the paths against what happened, as ratios to the {OPPONENT}'s. Geometric mean over crises with the 95 % "
-        "t-interval over crises: they are the independent observations.\n",
-    ]
-    for panel in dict.fromkeys(s["panel"] for s in crises):
-        mine = [s for s in crises if s["panel"] == panel and OPPONENT in s["scores"]]
-        columns = [c for c in dict.fromkeys(c for s in mine for c in s["scores"]) if c != OPPONENT]
-        logs = {
-            c: pd.DataFrame(
-                [
-                    {m: np.log(s["scores"][c][m] / s["scores"][OPPONENT][m]) for m in METRICS}
-                    for s in mine
-                    if c in s["scores"]
-                ]
-            )
-            for c in columns
-        }
-        rows = []
-        for c in sorted(columns, key=lambda c: logs[c].mean().mean()):
-            n, frame = len(logs[c]), logs[c].assign(all=logs[c].mean(axis=1))
-            row = [_bold(str(c)), n]
-            for m in ("all", *METRICS):
-                half = t.ppf(0.975, n - 1) * frame[m].std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-                low, high = np.exp(frame[m].mean() - half), np.exp(frame[m].mean() + half)
-                span = f" ({low:.2f} to {high:.2f})" if n > 1 else ""
-                row.append(f"{np.exp(frame[m].mean()):.2f}{span}")
-            rows.append(row)
-        lines += [f"\n### {panel}: {', '.join(s['crisis'] for s in mine)}\n"]
-        lines += _table(["column", "crises", "all", *METRICS], rows)
-        lines += ["\nSPADE against it by crisis (energy score; all scores):\n"]
-        lines += _table(
-            ["crisis", "days", "labels", "energy", "all"],
-            [
-                [
-                    s["crisis"],
-                    s["days"],
-                    ", ".join(f"{k} {100 * v:.0f} %" for k, v in s["regimes"].items() if v),
-                    f"{s['scores']['spade']['energy'] / s['scores'][OPPONENT]['energy']:.3f}",
-                    f"{_overall(s['scores']['spade'], s['scores'][OPPONENT]):.2f}",
-                ]
-                for s in mine
-                if "spade" in s["scores"]
-            ],
-        )
-    return lines
-
-
-def _overall(scores: dict[str, float], reference: dict[str, float]) -> float:
-    """Geometric mean ratio over the metrics."""
-    return float(np.exp(np.mean([np.log(scores[m] / reference[m]) for m in METRICS])))
-
-
-def _table(head: list[Any], rows: list[list[Any]]) -> list[str]:
-    """A Markdown table."""
-    return [
-        "| " + " | ".join(map(str, head)) + " |",
-        "|" + "---|" * len(head),
-        *("| " + " | ".join(map(str, row)) + " |" for row in rows),
-    ]
+    return [*lines, *table(["difference", "seeds", *logs.columns], rows), note]

@@ -59,5 +59,5 @@ def score(work: Path, split: Split, columns: tuple[str, ...], seed: int) -> dict
 
 
 def _kept(row: dict[str, Any]) -> bool:
-    """Distances, and of the statistics the market's and those of novelty."""
-    return row["kind"] == "distance" or row.get("asset") == "market" or row["group"] == "novelty"
+    """Distances; of the statistics the market's, and those of novelty and of the experiments on the map."""
+    return row["kind"] == "distance" or row.get("asset") == "market" or row["group"] in ("novelty", "control")
