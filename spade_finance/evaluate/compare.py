@@ -34,6 +34,8 @@ from spade_finance.evaluate.panel import Panel
 from spade_finance.evaluate.verdicts import NOT_ASSESSABLE, verdict
 
 KEYS = ["metric", "group", "regime", "asset", "horizon_days"]
+RESAMPLED = "resampled"
+"""Column of the distances that says how they move with the real window; not for show."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Comparison:
         column's mean lies against it ("as real", "too high", "too low", "not assessable"; empty for
         statistics shown without one), ``reference`` the paper.
     distances : DataFrame
-        One row a metric and regime: ``floor`` and each column's distance, both on the metric's scale.
+        One row a metric and regime: ``floor`` and each column's distance, both on the metric's scale;
+        :data:`RESAMPLED` holds what the columns' distances would have been, had the real window been each of its
+        resamples, an array (columns, resamples).
     """
 
     statistics: pd.DataFrame
@@ -137,10 +141,14 @@ def _distance_row(
     spread = metric.transform(noise)
     error = np.abs(spread - _replicate_mean(spread)) / unit
     row = _keys(metric, None) | {"floor": _mean(error) if metric.scored and metric.verdict else np.nan}
-    for name in columns:
+    moved = real + (spread - _replicate_mean(spread))
+    resampled = np.full((len(columns), len(noise)), np.nan)
+    for i, name in enumerate(columns):
         centre = _replicate_mean(metric.transform(values[name])) if name in values else None
         row[name] = np.nan if centre is None else _mean(np.abs(centre - real) / unit)
-    return row
+        if centre is not None:
+            resampled[i] = _row_means(np.abs(centre - moved) / unit)
+    return row | {RESAMPLED: resampled}
 
 
 def _statistic_rows(
@@ -225,6 +233,14 @@ def _replicate_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     count = seen.sum(0)
     total = np.where(seen, values, 0.0).sum(0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _row_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the features of each resample that are finite; NaN if none is."""
+    flat = values.reshape(len(values), -1)
+    seen = np.isfinite(flat)
+    count = seen.sum(1)
+    return np.where(count > 0, np.where(seen, flat, 0.0).sum(1) / np.maximum(count, 1), np.nan)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -354,3 +354,34 @@ def test_package_name_stays_the_promised_function():
     first = sf.evaluate(model(), RETURNS, "none", **FAST)
     second = sf.evaluate(model(), RETURNS, "none", **FAST)  # by now the package is imported and shadows it
     assert first.to_json() == second.to_json()
+
+
+def report_of(real: Panel, columns: dict[str, Panel], seed: int) -> EvaluationReport:
+    """A report of the catalogue alone."""
+    comparison = compare(real, resample(real, 40, random_state=seed), columns)
+    day = pd.Timestamp("2000-01-03")
+    return EvaluationReport(
+        comparison.statistics, comparison.distances, tuple(columns), (day, day), real.sectors, frozenset(),
+        None, (), {}, {},
+    )  # fmt: skip
+
+
+def test_lead_is_the_log_ratio_of_the_scores_and_turns_round(report):
+    summary = report.summary()["score"]
+    lead, error = report.lead("model", "regime_t")
+    assert lead == pytest.approx(np.log(summary["regime_t"] / summary["model"]))
+    back, same = report.lead("regime_t", "model")
+    assert (back, same) == (pytest.approx(-lead), pytest.approx(error))
+    assert report.lead("model", "model") == (0.0, 0.0)
+
+
+def test_error_of_a_lead_is_a_lower_bound_of_its_spread_over_windows_of_one_process():
+    """Two wrong generators on independent windows: what is reported once, and what is seen over many."""
+    columns = {"loud": gaussian_panels(400, 1.1, 16, 900), "quiet": gaussian_panels(400, 0.88, 16, 901)}
+    found = [
+        report_of(gaussian_panels(400, 1.0, 1, seed), columns, seed).lead("loud", "quiet")
+        for seed in range(14)
+    ]
+    leads, errors = np.array(found).T
+    # .68 with thirty windows of 600 days: a resample's noise adds to the window's own.
+    assert 0.4 < errors.mean() / leads.std(ddof=1) < 1.2
