@@ -34,15 +34,17 @@ def write_tables(done: Path) -> list[Path]:
         scored = [s for name, s in shards.items() if name.startswith(f"score-{split.name}-")]
         if not scored:
             continue
-        frame = ratios(scored)
-        by_split[f"{split.panel}, from {int(split.until[:4]) + 1}"] = column_scores(frame)
-        novelty += [novelty_of(shard) for shard in scored]
+        frame = unpacked(packed(ratios(scored)))  # what the file holds is what the tables show
+        by_split[title_of(split)] = column_scores(frame)
+        near = [novelty_of(shard) for shard in scored]
+        novelty += near
         record = {
             "command": "python -m benchmarks.realism",
             "split": split.name,
             "window": scored[0]["window"],
             "hashes": {f"{c}-s{s['seed']}": h for s in scored for c, h in s["hashes"].items() if h},
-            "scores": json.loads(frame.to_json(orient="records")),
+            "novelty": near,
+            **packed(frame),
         }
         written.append(_write(f"realism_{split.name}.json", record))
         parts += time_split_tables(split, frame, scored[0]["window"])
@@ -77,6 +79,11 @@ means over training seeds with their standard deviation."""
 
 SHOWN_BY_GROUP = ("energy",)
 """Proper scores stay out of the score, as in :mod:`spade_finance.evaluate.report`."""
+
+
+def title_of(split: Split) -> str:
+    """Heading of a split's column."""
+    return f"{split.panel}, from {int(split.until[:4]) + 1}"
 
 
 def headline(
@@ -115,6 +122,31 @@ far the real window lies from them, mean over the windows; 1 is right, a copy ha
 def novelty_of(shard: dict[str, Any]) -> dict[str, float]:
     """Novelty ratio of a shard's columns."""
     return next((row["values"] for row in shard["rows"] if row["metric"] == "novelty_ratio"), {})
+
+
+def packed(frame: pd.DataFrame) -> dict[str, Any]:
+    """Rows of :func:`ratios` for a file: the metrics, and each column's ratios in their order, to four digits."""
+    keys = frame[KEYS].astype(object).where(frame[KEYS].notna(), None).to_numpy().tolist()
+    metrics = {tuple(key): None for key in keys}
+    found: dict[str, dict[tuple[Any, ...], float]] = {}
+    for key, column, seed, ratio in zip(keys, frame["column"], frame["seed"], frame["ratio"], strict=True):
+        found.setdefault(f"{column} s{seed}", {})[tuple(key)] = float(f"{ratio:.4g}")
+    return {
+        "keys": KEYS,
+        "metrics": [json.dumps(key) for key in metrics],
+        "ratios": {name: " ".join(str(values[key]) for key in metrics) for name, values in found.items()},
+    }
+
+
+def unpacked(record: dict[str, Any]) -> pd.DataFrame:
+    """Inverse of :func:`packed`."""
+    rows = []
+    for name, line in record["ratios"].items():
+        column, _, seed = name.rpartition(" s")
+        for key, ratio in zip(record["metrics"], line.split(), strict=True):
+            named = dict(zip(record["keys"], json.loads(key), strict=True))
+            rows.append(named | {"column": column, "seed": int(seed), "ratio": float(ratio)})
+    return pd.DataFrame(rows)
 
 
 def column_scores(frame: pd.DataFrame) -> pd.Series:
