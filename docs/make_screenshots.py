@@ -14,15 +14,21 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 OUT = Path(__file__).parent / "images"
 PAGES = {
-    "dashboard_generate": "/?script=bull:60,bear~crisis:10,crisis:40,bear:30,sideways:60",
-    "dashboard_stress": "/stress",
-    "dashboard_backtest": "/backtest",
-    "dashboard_images": "/images",
+    "dashboard_generate": (
+        "/?script=bull:60,bear~crisis:10,crisis*1.1:40,bear:30,sideways:60;Energy[20]=crisis:40",
+        ".js-plotly-plot",
+    ),
+    "dashboard_stress": ("/stress", ".js-plotly-plot"),
+    "dashboard_regimes": ("/regimes?r_view=causal", ".js-plotly-plot"),
+    "dashboard_images": ("/images", ".st-key-images-row"),
 }
+"""Name -> address, and the thing whose lower edge ends the picture."""
 WAIT_MS = 180_000
+WIDTH, MARGIN = 1440, 4
 
 
 def free_port() -> int:
@@ -30,6 +36,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def settle(page: Any, last: str) -> None:
+    """Wait until the page stands still, with its figures drawn."""
+    page.wait_for_selector("h1")
+    page.locator(last).first.wait_for()
+    page.wait_for_timeout(1500)
+    page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']")
+    page.wait_for_selector("[data-testid='stSpinner']", state="detached")
+    page.wait_for_timeout(1500)
 
 
 def main() -> None:
@@ -53,14 +69,15 @@ def main() -> None:
         chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1440, "height": 1000}, device_scale_factor=1)
+            page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, device_scale_factor=1)
             page.set_default_timeout(WAIT_MS)
-            for name, path in PAGES.items():
+            for name, (path, last) in PAGES.items():
+                page.set_viewport_size({"width": WIDTH, "height": 1000})
                 page.goto(address + path)
-                page.wait_for_selector("h1")
-                page.wait_for_selector(".js-plotly-plot, canvas, img[src*='media']")
-                page.wait_for_selector("[data-testid='stStatusWidget']", state="detached")
-                page.wait_for_timeout(2500)
+                settle(page, last)
+                box = page.locator(last).first.bounding_box()
+                page.set_viewport_size({"width": WIDTH, "height": round(box["y"] + box["height"]) + MARGIN})
+                settle(page, last)
                 page.screenshot(path=OUT / f"{name}.png")
                 print(OUT.name, name, flush=True)
             browser.close()

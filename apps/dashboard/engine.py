@@ -8,6 +8,7 @@ by no other.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import OrderedDict
@@ -19,6 +20,7 @@ import streamlit as st
 
 from .choices import MODEL
 from .state import bind, get
+from .work import deliver, glance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,11 +71,24 @@ def _usable(folder: Path, place: Path) -> bool:
             and not place.name.startswith((".", MINE))
             and all((place / name).resolve().parent == place.resolve() for name in _FILES)
             and all((place / name).is_file() for name in _FILES)
+            and _of_returns(place)
         )
     except OSError:
         return False
 
 
+def _of_returns(place: Path) -> bool:
+    """Whether a folder's ``config.json`` says a model of returns; one that says nothing is listed, and explained when
+    it is opened."""
+    try:
+        said = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return True
+    kind = said.get("kind", KIND) if isinstance(said, dict) else KIND
+    return bool(kind == KIND)
+
+
+KIND = "spade_finance.ScenarioGenerator"
 _FILES = ("config.json", "model.safetensors")
 
 
@@ -124,12 +139,13 @@ def keep_model(name: str, model: ScenarioGenerator) -> str:
 
 
 def _own() -> dict[str, ScenarioGenerator]:
+    deliver()  # a training may have ended since
     found: dict[str, ScenarioGenerator] = st.session_state.setdefault("engine:own", {})
     return found
 
 
 def model_picker() -> str:
-    """The widget that chooses the model; returns its name."""
+    """The widget that chooses the model, and a word on one that is being trained; returns its name."""
     names = model_names()
     chosen = get(MODEL)
     if chosen not in names:
@@ -140,6 +156,7 @@ def model_picker() -> str:
     said: str = st.selectbox(
         "Model", names, format_func=lambda n: "default (shipped)" if n == "default" else n, **bind(MODEL)
     )
+    glance()
     return said
 
 

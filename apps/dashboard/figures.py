@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import html
 import inspect
+import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+
+from .preview import markdown
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -40,7 +43,7 @@ def ink() -> dict[str, str]:
     }  # fmt: skip
 
 
-def show(figure: go.Figure, *, key: str, alt: str, title: str | None = None) -> None:
+def show(figure: go.Figure, *, key: str, alt: str, title: str | None = None, preview: bool = False) -> None:
     """Draw a figure of :mod:`spade_finance.plotting` (or of a room's own) across the page.
 
     Parameters
@@ -51,16 +54,33 @@ def show(figure: go.Figure, *, key: str, alt: str, title: str | None = None) -> 
         What the figure says, in a sentence, for those who do not see it.
     title : str, optional
         Default the figure's own, which is written above it as text (so that it wraps on a phone); empty for none.
+    preview : bool
+        Whether a new session gets it as an image first (a page's first fan, see :mod:`.preview`).
     """
     own = figure.layout.title.text
     words = own if title is None else title
     if words:
-        st.markdown(f"<p class='spade-figure'>{html.escape(words)}</p>", unsafe_allow_html=True)
+        st.html(f"<p class='spade-figure'>{html.escape(words)}</p>")
     if own:
         figure.update_layout(title=None, margin_t=max(24, (figure.layout.margin.t or 78) - 36))
     dress(figure)
     more: dict[str, Any] = {"alt": alt} if _TAKES_ALT else {}
-    st.plotly_chart(figure, theme=None, key=key, config=_CONFIG, **more)
+    if not preview:
+        st.plotly_chart(figure, theme=None, key=key, config=_CONFIG, **more)
+        return
+    with st.container(key=f"{key}-stage", gap=None):
+        _first_sight(figure, alt)
+        st.plotly_chart(figure, theme=None, key=key, config=_CONFIG, **more)
+
+
+def _first_sight(figure: go.Figure, alt: str) -> None:
+    """The figure as an image while this session's browser may still be reading plotly; else nothing, in its place."""
+    place, now = st.empty(), time.monotonic()
+    age = now - st.session_state.setdefault("figures:first", now)
+    if age < _READING and (image := markdown(figure, alt)):
+        place.markdown(image)
+        if age == 0:
+            time.sleep(_HEAD_START)
 
 
 def dress(figure: go.Figure) -> go.Figure:
@@ -79,4 +99,8 @@ def dress(figure: go.Figure) -> go.Figure:
     return figure
 
 
+_READING = 10.0
+"""Seconds from a session's first figure in which its browser may not have plotly yet."""
+_HEAD_START = 0.5
+"""Seconds that a new browser has for the rest of the page before plotly takes its only thread."""
 _TAKES_ALT = "alt" in inspect.signature(st.plotly_chart).parameters

@@ -15,7 +15,7 @@ import streamlit as st
 
 from .boundary import report
 from .choices import SCRIPT
-from .scripts import MARKET, MAX_DAYS, Rows, read_script, rows_of, script_of
+from .scripts import MARKET, MAX_DAYS, Rows, held_to_range, read_script, rows_of, script_of
 from .state import Choice, bind, get, put
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def timeline(
                 model.history()
         slots["rows"], slots["for"] = rows_of(parsed, model), model.hash_
         script = str(parsed)
+        if said := held_to_range(parsed, model):
+            st.caption(said)
     except InputError as error:
         report(error)
     if slots["rows"] is None or slots["for"] != model.hash_:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spade_finance.model import ScenarioGenerator
     from spade_finance.regimes.script_ast import Hold, Script
 
-__all__ = ["MARKET", "calmest", "read_script", "rows_of", "script_of", "total_days"]
+__all__ = ["MARKET", "calmest", "held_to_range", "read_script", "rows_of", "script_of", "total_days"]
 
 MARKET = "market"
 MAX_DAYS = 2520
@@ -101,6 +101,34 @@ def rows_of(script: Script, model: ScenarioGenerator) -> Rows:
     for sector in model.sectors_:
         rows[sector] = _own_row([o for o in script.overrides if o.sector == sector], n_days)
     return rows
+
+
+def held_to_range(script: Script, model: ScenarioGenerator) -> str:
+    """What painting over a script's replays costs, in words; empty where it costs nothing.
+
+    A replay has the severities that history had; written out as segments, they end at the trained range.
+    """
+    from spade_finance.regimes.script_ast import Replay
+    from spade_finance.regimes.timeline_runs import runs
+
+    low, high = model.severity_range_
+    had, days = [], 0
+    for segment in script.segments:
+        if isinstance(segment, Replay):
+            past = model.history().timeline
+            part = past.timeline(past.rows(segment.start, segment.end))
+            for run in runs(part.weights, part.severity, model.regimes_):
+                severity = 1.0 if run.state is None else float(run.state.severity)
+                if abs(_paintable(run, model.severity_range_) - severity) > 0.005:
+                    had.append(severity)
+                    days += run.days
+    if not had:
+        return ""
+    farthest = max(had, key=lambda severity: max(severity / high, low / severity))
+    return (
+        f"Painting over the replay writes it out as segments, which keep to the trained severities, {low:.2f} to "
+        f"{high:.2f}: {days:,} of its days lie beyond them (as far as {farthest:.2f}) and are then held to the range."
+    )
 
 
 def script_of(rows: Mapping[str, Sequence[Mapping[str, Any]]], model: ScenarioGenerator) -> str:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import logging
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -70,6 +72,7 @@ def main() -> None:
     current.run()
     for said in state.finish():
         notes.warning(said, icon=":material/link_off:")
+    _set_modules_apart()
 
 
 def page_object(info: PageInfo) -> Any:
@@ -82,7 +85,7 @@ def page_object(info: PageInfo) -> Any:
 
 def _run(info: PageInfo) -> None:
     st.title(info.title, anchor=False)
-    st.markdown(f"<p class='spade-lead'>{info.lead}</p>", unsafe_allow_html=True)
+    st.html(f"<p class='spade-lead'>{info.lead}</p>")
     with boundary(way_out=partial(_way_out, info)):
         absent = [name for name in info.needs if importlib.util.find_spec(name) is None]
         module = f"{__package__}.views.{info.name}"
@@ -96,10 +99,9 @@ def _run(info: PageInfo) -> None:
             st.info("This page is not part of this version.", icon=":material/construction:")
         else:
             importlib.import_module(module).page()
-    st.markdown(
+    st.html(
         "<p class='spade-foot'>Simulated, not predicted. Returns are daily, simple and in decimals; volatilities are "
-        "annualised with 252 days. Not investment advice.</p>",
-        unsafe_allow_html=True,
+        "annualised with 252 days. Not investment advice.</p>"
     )
 
 
@@ -113,6 +115,17 @@ def _afresh() -> None:
     state.reset(*st.session_state.get("state:used", {}).values())
 
 
+def _set_modules_apart() -> None:
+    """Keep what has been imported out of garbage collection: Streamlit collects after every run, and walking plotly's
+    and torch's million objects holds up all sessions for .2 s each time."""
+    global _apart
+    if len(sys.modules) > _apart:
+        _apart = len(sys.modules)
+        gc.collect()
+        gc.freeze()
+
+
+_apart = 0
 _ASSETS = Path(__file__).resolve().parent / "assets"
 # A file of ours: Streamlit would fetch a named icon from the network.
 _ICON = str(_ASSETS / "icon.png")

@@ -10,15 +10,16 @@ A page declares its choices as constants and asks for their values; a widget is 
     put(PATHS, 1000)                                      # in a callback, or before the widget is drawn
 
 The address holds what this page asked for and what differs from its default. An address that was typed, linked
-or gone back to wins over the session; a part of it that means nothing is said and left at its default.
+or gone back to wins over the session; a part of it that means nothing is said and left at its default. A part that
+nobody has asked for yet (a widget that waits for a file, a choice of another page) stays until somebody does.
 """
 
 from __future__ import annotations
 
 import datetime
-import itertools
-import time
-from collections.abc import Callable, Sequence
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -31,9 +32,13 @@ __all__ = [
 T = TypeVar("T")
 S = TypeVar("S", bound=str)
 
+_NAMES: set[str] = set()
+"""Of every choice that a page has declared."""
+
 LONGEST = 6000
 """Characters of one choice; servers and browsers take addresses of about 8,000."""
-_ECHO_SECONDS = 4.0
+_REMEMBERED = 20
+"""Addresses of ours that are known again when the browser still says them."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ class Choice(Generic[T]):
     default: T
     read: Callable[[str], T]
     write: Callable[[T], str] = str
+
+    def __post_init__(self) -> None:
+        _NAMES.add(self.name)
 
 
 # ---- kinds of choices
@@ -217,7 +225,7 @@ def _shown(value: Any) -> Any:
 
 def link(**changes: str) -> dict[str, str]:
     """The address's parameters as they are now, with changes: for ``st.page_link(..., query_params=link())``."""
-    return {**_address(), **changes}
+    return {**st.session_state.get(_PENDING, {}), **_address(), **changes}
 
 
 def adopt(page: str) -> None:
@@ -230,15 +238,20 @@ def adopt(page: str) -> None:
     if seen == page:  # typed, linked or gone back to: what it does not say has its default
         for name in list(_used()):
             session.pop(_VALUE + name, None)
+        session[_PENDING] = url
     else:
         session[_USED] = {}
-    session[_PENDING], session[_PAGE] = url, page
-    _written().append((time.monotonic(), url))
+        session[_PENDING] = {**session.get(_PENDING, {}), **url}
+    session[_PAGE] = page
+    _written().append(url)
 
 
 def finish() -> list[str]:
     """At the end of a run: write the address; returns what was not understood in it."""
-    st.session_state[_PENDING] = {}
+    pending: dict[str, str] = st.session_state.get(_PENDING, {})
+    if pending:
+        known = _known(pending)
+        st.session_state[_PENDING] = {name: said for name, said in pending.items() if name in known}
     _write_address()
     said, st.session_state[_NOTES] = list(_notes()), []
     return said
@@ -255,32 +268,45 @@ def _address() -> dict[str, str]:
 
 def _write_address() -> None:
     """Write the address if it should say something else than what was last written or read."""
-    # What this run has not asked for yet stays: it is for a widget further down.
+    # What nobody has asked for yet stays: it is for a widget further down, or on another page.
     wanted = {**st.session_state.get(_PENDING, {}), **_address()}
     written = _written()
-    if not written or written[-1][1] != wanted:
+    if not written or written[-1] != wanted:
         st.query_params.from_dict(wanted)
-        written.append((time.monotonic(), wanted))
-        del written[:-50]
+        written.append(wanted)
+        del written[:-_REMEMBERED]
 
 
 def _is_echo(url: dict[str, str]) -> bool:
     """Whether an address is our own: the last one, or one that the browser still had while we wrote the next.
 
-    The second kind looks like going back; it counts as such once its successor is no longer fresh.
+    The second kind looks like going back, but the browser says when it went back.
     """
     written = _written()
-    if not written or url == written[-1][1]:
-        return bool(written)
-    now = time.monotonic()
-    return any(
-        url == old and now - after < _ECHO_SECONDS for (_, old), (after, _) in itertools.pairwise(written)
-    )
+    return bool(written) and (url == written[-1] or (url in written and not _went_back()))
 
 
-def _written() -> list[tuple[float, dict[str, str]]]:
-    """Addresses of this session with the times they came to hold, the last one last."""
-    found: list[tuple[float, dict[str, str]]] = st.session_state.setdefault(_WRITTEN, [])
+def _went_back() -> bool:
+    """Whether this run comes from the browser's Back or Forward."""
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    context = get_script_run_ctx()
+    return bool(getattr(context, "is_history_navigation", False))
+
+
+def _known(names: Iterable[str]) -> set[str]:
+    """Names of choices; before one is taken for nobody's, the pages that nobody has opened yet are asked."""
+    if not _NAMES.issuperset(names):
+        from . import views
+
+        for page in pkgutil.iter_modules(views.__path__):
+            importlib.import_module(f"{views.__name__}.{page.name}")
+    return _NAMES
+
+
+def _written() -> list[dict[str, str]]:
+    """Addresses that this session's page has had, the last one last."""
+    found: list[dict[str, str]] = st.session_state.setdefault(_WRITTEN, [])
     return found
 
 

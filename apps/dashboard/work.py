@@ -25,7 +25,7 @@ import streamlit as st
 from .boundary import fragment, report
 from .formats import seconds
 
-__all__ = ["Cancelled", "Job", "cancel", "find", "forget", "start", "watch"]
+__all__ = ["Cancelled", "Job", "cancel", "deliver", "find", "forget", "glance", "start", "watch"]
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -50,6 +50,8 @@ class Job:
     error : BaseException or None
     rows : list
         For the function's own use: what it wants to show while it runs (a training curve).
+    then : callable or None
+        Takes the result in the reader's session, once, whichever page the reader is on then; see :func:`deliver`.
     """
 
     def __init__(self, key: str, title: str) -> None:
@@ -61,7 +63,7 @@ class Job:
         self.done, self.total, self.text = 0.0, 0.0, ""
         self.began = time.monotonic()
         self.ended: float | None = None
-        self.seen = False
+        self.then: Callable[[Any], None] | None = None
         self._cancel = threading.Event()
         self._present: Callable[[], bool] = lambda: True
         self._last_present = time.monotonic()
@@ -146,6 +148,34 @@ def forget(key: str) -> None:
     """Cancel a job and drop what it found."""
     cancel(key)
     st.session_state.pop(_JOB + key, None)
+
+
+def deliver() -> None:
+    """Hand over what finished jobs have for the whole session; every page calls this through the model picker."""
+    for job in _jobs():
+        if job.state == "done" and (then := job.then) is not None:
+            job.then = None
+            then(job.result)
+
+
+def glance() -> None:
+    """A line for every running job that the whole session waits for; its end runs the page again."""
+    for job in _jobs():
+        if job.then is not None and job.state in ("waiting", "running"):
+            _glance(job)
+
+
+@fragment(run_every=2.0)
+def _glance(job: Job) -> None:
+    if job.state not in ("waiting", "running"):
+        st.rerun()
+    share = job.share
+    st.caption(f"{job.title}" + (f": {share:.0%}" if share is not None else "…"))
+
+
+def _jobs() -> list[Job]:
+    kept = [str(name) for name in st.session_state if str(name).startswith(_JOB)]
+    return [job for name in kept if isinstance(job := st.session_state[name], Job)]
 
 
 def watch(key: str, *, live: Callable[[Job], None] | None = None) -> Job | None:

@@ -186,6 +186,61 @@ def test_a_finger_paints_on_a_phone(
     screenshot(page, "generate-phone-dark")
 
 
+STAND_IN = ".st-key-fan-stage [data-testid=stMarkdown] img"
+WATCH = """
+window.both = 0; window.first = 0;
+const watch = () => {
+  const image = document.querySelector('%s');
+  const shown = image && image.getClientRects().length > 0;
+  const chart = document.querySelector('.st-key-fan-stage .js-plotly-plot .main-svg .trace');
+  if (shown && !chart) window.first += 1;
+  if (shown && chart) window.both += 1;
+  requestAnimationFrame(watch);
+};
+requestAnimationFrame(watch);
+"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_a_stand_in_is_there_until_plotly_is(
+    browser: Any, dashboard: str, settled: Settled, screenshot: Callable[..., Path], width: int, dark: bool
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.add_init_script(WATCH % STAND_IN)
+    held: list[Any] = []
+    page.route("**/PlotlyChart*.js", lambda request: held.append(request))
+    page.goto(f"{dashboard}/?paths=60&script=bull:30,crisis:10")
+    image = page.locator(STAND_IN)
+    image.wait_for()
+    page.wait_for_function(
+        "() => getComputedStyle(document.querySelector('.st-key-fan-stage')).minHeight === '460px'"
+    )
+    assert image.get_attribute("alt").startswith("Fan chart over 40 days")
+    assert page.evaluate(f"() => document.querySelector('{STAND_IN}').naturalWidth > 0")
+    page.locator(".painter .canvas svg").first.wait_for()  # above it, and later than it
+    settled(page)
+    place, stage = image.bounding_box(), page.locator(".st-key-fan-stage").bounding_box()
+    assert place == pytest.approx(stage, abs=1)
+    assert page.locator(".js-plotly-plot").count() == 0
+    form = f"{'phone' if width < 600 else 'desktop'}-{'dark' if dark else 'light'}"
+    screenshot(page, f"generate-first-{form}")
+    for request in held:
+        request.continue_()
+    page.wait_for_selector(".js-plotly-plot .main-svg .trace")
+    settled(page)
+    assert not image.is_visible()
+    assert page.locator(".st-key-fan-stage").bounding_box() == pytest.approx(stage, abs=1)  # nothing jumped
+    chart = page.locator(".js-plotly-plot").bounding_box()
+    assert chart == pytest.approx(stage, abs=1)
+    assert page.evaluate("() => window.first > 0 && window.both === 0")
+    screenshot(page, f"generate-then-{form}")
+    context.close()
+
+
 def test_going_back_goes_back(open_page: Open, settled: Settled) -> None:
     page = open_page("/?script=bull:40&paths=50")
     ready(page, settled)

@@ -16,8 +16,9 @@ pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
 
 import spade_finance as sf
 from apps.dashboard.views import _backtest_engine as engine
-from apps.dashboard.views import _backtest_views as views
-from apps.dashboard.views import _backtest_work as work
+from apps.dashboard.views import _backtest_judge as judging
+from apps.dashboard.views import _backtest_numbers as numbers
+from apps.dashboard.views import _backtest_study as work
 from apps.dashboard.views import backtest as page
 from apps.dashboard.work import Cancelled, Job
 from spade_finance.backtest import STRATEGIES, backtest, make_strategy
@@ -59,7 +60,7 @@ def test_the_page_compares_what_the_address_names(run_page: RunPage, results: di
     assert float(table.loc["inverse volatility", "volatility a year"].split()[0]) == pytest.approx(
         100 * value, abs=0.06
     )
-    assert "equal_weight minus the others" in words(test)
+    assert "Equal weight minus the others" in words(test)
     assert "real history" in words(test)
     assert "nobody's code" in words(test)
 
@@ -138,7 +139,7 @@ def test_every_strategy_has_words() -> None:
 
 
 def test_the_real_table_has_no_errors(results: dict[str, Any]) -> None:
-    real = views.strategy_table(results, "real")
+    real = numbers.strategy_table(results, "real")
     assert not real.astype(str).apply(lambda column: column.str.contains("±")).any(axis=None)
     assert "P(loss in 1 year)" not in real
 
@@ -163,7 +164,7 @@ def test_a_study_judges_a_grid(model: Any) -> None:
     of, result, html, data = work.make_study(job, model, ask, "default")
     assert of is ask
     assert result.overfitting.variants == tuple(f"inverse_volatility lookback={n}" for n in (21, 63, 126))
-    table = work.statistics_table(result.overfitting).set_index("statistic")
+    table = judging.statistics_table(result.overfitting).set_index("statistic")
     share = next(text for name, text in table["mean"].items() if "(PBO)" in name)
     assert 0 <= float(share.split()[0]) <= 1
     saved = json.loads(data)

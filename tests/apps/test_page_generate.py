@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
@@ -126,3 +130,106 @@ def test_an_example_replaces_the_timeline(run_page: RunPage) -> None:
     next(b for b in test.button if b.label == "Only Energy in crisis").click().run()
     assert fine(test), test.error
     assert test.text_area(key="widget:script").value == "bull:120;Energy[40]=crisis:40"
+
+
+# ---- the fan's stand-in
+
+
+def scenarios(script: str = "bull:30,crisis:10,bear:20", **options: Any) -> Any:
+    import spade_finance as sf
+
+    return sf.ScenarioGenerator.load("default").sample(script, 80, 3, **options)
+
+
+def test_the_stand_in_shows_the_fans_quantiles_and_regimes() -> None:
+    from apps.dashboard.preview import shapes
+    from spade_finance.plotting import fan_chart
+
+    made = scenarios()
+    value = 100 * np.cumprod(1 + made.simple_array.mean(axis=2, dtype=np.float64), axis=1)
+    low, q25, middle, q75, high = np.quantile(value, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+    drawn = shapes(fan_chart(made))
+    wide, half, median = (s for s in drawn if s.row == 1)
+    for band, (below, above) in ((wide, (low, high)), (half, (q25, q75))):
+        np.testing.assert_allclose(band.y, np.concatenate([below, above[::-1]]))
+        np.testing.assert_array_equal(band.x, [*range(1, 61), *range(60, 0, -1)])
+    np.testing.assert_allclose(median.y, middle)
+    ribbon = {s.fill: s for s in drawn if s.row == 2}
+    held = {"#009E73": (1, 31), "#D55E00": (31, 41), "#E69F00": (41, 60)}  # a day holds until the next
+    for color, (first, last) in held.items():
+        area = ribbon[color]
+        n = len(area.x) // 2
+        at = (area.y[:n] - area.y[n:][::-1]) == 100
+        assert (area.x[:n][at].min(), area.x[:n][at].max()) == (first, last)
+
+
+def test_the_stand_in_is_one_image_that_says_what_it_shows(run_page: RunPage) -> None:
+    test = run_page("generate", paths="60", script="bull:30,crisis:10")
+    assert fine(test), test.error
+    image = next(e.value for e in test.markdown if e.value.startswith("!["))
+    alt, data = re.fullmatch(r"!\[(.*)\]\(data:image/svg\+xml;base64,(.*)\)", image).groups()
+    assert alt.startswith("Fan chart over 40 days")
+    tree = ElementTree.fromstring(base64.b64decode(data))
+    assert "script" not in {e.tag.rpartition("}")[2] for e in tree.iter()}
+    words = set(tree.itertext())
+    assert {"90 % of paths", "median", "bull", "crisis", "trading day", "40"} <= words
+    assert "bear" not in words
+
+
+def test_the_stand_in_goes_with_time(run_page: RunPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.dashboard import figures
+
+    test = run_page("generate", paths="50")
+    assert any(e.value.startswith("![") for e in test.markdown)
+    monkeypatch.setattr(figures, "_READING", 0.0)
+    test.number_input(key="widget:seed").set_value(8).run()
+    assert fine(test), test.error
+    assert not any(e.value.startswith("![") for e in test.markdown)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "length", "least", "expected"),
+    [  # as plotly.js sets them
+        (78.26, 132.77, 307, 40, "80 90 100 110 120 130"),
+        (1, 120, 905, 80, "20 40 60 80 100 120"),
+        (1, 120, 290, 80, "50 100"),
+        (-0.011, 0.004, 307, 40, "−0.01 −0.008 −0.006 −0.004 −0.002 0 0.002 0.004"),
+    ],
+)
+def test_the_stand_ins_ticks(low: float, high: float, length: float, least: float, expected: str) -> None:
+    from apps.dashboard.preview import ticks
+
+    found = ticks(low, high, length, least)
+    assert [float(word.replace("−", "-")) for _, word in found] == [
+        float(word.replace("−", "-")) for word in expected.split()
+    ]
+    assert [word.replace("−", "-") for _, word in found] == [
+        f"{v:.{len(found[0][1].partition('.')[2])}f}" for v, _ in found
+    ]
+
+
+def test_a_stand_in_that_would_be_too_large_is_left_out() -> None:
+    from apps.dashboard import preview
+    from spade_finance.plotting import fan_chart
+
+    figure = fan_chart(scenarios("bull:1400,crisis:100"))
+    assert sum(len(s.x) for s in preview.shapes(figure)) < preview.MOST_POINTS
+    for _ in range(5):
+        figure.add_trace(figure.data[-1])
+    assert preview.picture(figure).startswith("<svg")
+    for _ in range(6):
+        figure.add_trace(figure.data[-1])
+    assert preview.markdown(figure, "x") == ""
+
+
+def test_a_replay_beyond_the_trained_severities_is_said_beside_the_painter(run_page: RunPage) -> None:
+    test = run_page("generate", script="1995-01-03..1995-12-29", paths="50")
+    assert "Painting over the replay" not in words(test)
+    from spade_finance import ScenarioGenerator
+
+    model = ScenarioGenerator.load("default")
+    past = model.history().timeline
+    low, high = model.severity_range_
+    day = past.dates[np.flatnonzero((past.severity > high + 0.02) | (past.severity < low - 0.02))[0]]
+    test = run_page("generate", script=f"{day:%Y-%m-%d}..{day:%Y-%m-%d},bull:20", paths="50")
+    assert "Painting over the replay" in words(test)

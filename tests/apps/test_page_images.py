@@ -192,7 +192,7 @@ def test_the_page_draws_every_named_style(run_page: Run, models: Path) -> None:
     assert not at.exception
     assert not at.error
     assert [b.label for b in at.button if (b.key or "").startswith("images:pick")] == ["day", "night"]
-    assert any("2 pictures of 64x64" in c.value for c in at.caption)
+    assert any("2 pictures of 64 × 64" in c.value for c in at.caption)
     at.button(key="images:pick:1").click().run()
     assert any(c.value.startswith("**Night**") for c in at.caption)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,7 @@ def market(days: int = 800, assets: int = 2) -> pd.DataFrame:
         ("card", "SPADE layers"),
         ("training", "held-back days"),
         ("limits", "General Electric alone"),
-        ("provenance", "aecd8e0698158a2e5cca09d536d4a9211632d8c03670acb06769d54a9ede2aa0"),
+        ("provenance", "953f4e1058fd7e06ddcc1e209d1db267f6736e566570f2ac986937dd0a8c5841"),
         ("own", "A date column first"),
     ],
 )
@@ -149,22 +150,39 @@ def test_an_address_is_kept_until_there_is_a_form(run_page: RunPage) -> None:
 
 def test_a_cancelled_training_leaves_nothing() -> None:
     job = work.Job("t", "t")
-    steps: list[float] = []
+    heard: list[float] = []
     usual = job.progress
 
     def cancelling(done: float, total: float, text: str = "") -> None:
-        if text.startswith("step"):
-            steps.append(done)
+        if text == "levelling the regimes":  # which asks nobody
+            heard.append(time.monotonic())
             job.cancel()
         usual(done, total, text)
 
     job.progress = cancelling  # type: ignore[method-assign]
     with pytest.raises(work.Cancelled):
         training.train_job(
-            job, Source("mine", market(520), "x"), "rules", 2, "mine", steps=50, validate_every=1, channels=8,
+            job, Source("mine", market(520), "x"), "rules", 2, "mine", steps=1, validate_every=1, channels=8,
             batch_windows=4,
         )  # fmt: skip
-    assert steps == [1.0]
+    assert time.monotonic() - heard[0] < 3
+    assert job.result is None
+
+
+def test_a_training_that_ends_elsewhere_is_in_the_picker_there(run_page: RunPage) -> None:
+    model = ScenarioGenerator.load("default")
+    test = run_page("regimes")
+    job = work.Job(training.JOB, "Training 'mine'")
+    job.state, job.then, job.done, job.total = "running", training.offer, 1.0, 2.0
+    test.session_state[f"job:{training.JOB}"] = job
+    test.run()
+    assert any(c.value == "Training 'mine': 50%" for c in test.caption)
+    job.state, job.result = "done", training.Trained(model, "mine", 61.0)
+    test.run()
+    assert fine(test), test.error
+    assert "mine:mine" in test.selectbox(key="widget:model").options
+    assert test.selectbox(key="widget:model").value == "default"  # nobody's page changes under their hands
+    assert any("is trained" in t.value for t in test.toast)
 
 
 def test_a_finished_training_is_offered_everywhere(run_page: RunPage) -> None:
@@ -172,6 +190,7 @@ def test_a_finished_training_is_offered_everywhere(run_page: RunPage) -> None:
     test = run_page("model", m_view="own")
     job = work.Job(training.JOB, "Training")
     job.state, job.result, job.ended = "done", training.Trained(model, "my model", 61.0), job.began + 61
+    job.then = training.offer
     test.session_state[f"job:{training.JOB}"] = job
     test.run()
     assert fine(test), test.error

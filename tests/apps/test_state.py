@@ -7,16 +7,19 @@ import datetime
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
 
 from streamlit.testing.v1 import AppTest
 
-from apps.dashboard import formats, state, work
+from apps.dashboard import formats, processes, state, tables, work
 from apps.dashboard.engine import Bounded
+from spade_finance.exceptions import InputError
 
 SCRIPT = """
 import sys
@@ -87,6 +90,63 @@ def test_an_address_typed_on_the_same_page_wins_over_the_session() -> None:
     test.query_params["a"] = "4"
     test.run()
     assert test.text[0].value == "4 x ()"  # b stands no longer in it, so it has its default
+
+
+def test_an_address_that_the_browser_still_has_is_our_own_but_going_back_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    test = run()
+    test.slider[0].set_value(5).run()
+    test.slider[0].set_value(6).run()
+    assert dict(test.query_params) == {"a": "6"}
+    test.query_params["a"] = "5"  # a click that the browser sent before it heard of our last address
+    test.button[0].click().run()
+    assert test.text[0].value.startswith("6 ")
+    monkeypatch.setattr(state, "_went_back", lambda: True)
+    test.query_params["a"] = "5"
+    test.run()
+    assert test.text[0].value.startswith("5 ")
+    assert test.slider[0].value == 5
+    test.query_params.clear()
+    test.run()
+    assert test.text[0].value.startswith("3 ")
+
+
+WAITING = """
+import streamlit as st
+from apps.dashboard import state
+A = state.whole("a", 3, 0, 10)
+LATER = state.one_of("t_later", "x", ("x", "y"))
+state.adopt(st.session_state.get("test_page", "one"))
+st.slider("A", 0, 10, **state.bind(A))
+if st.toggle("there", key="there"):
+    st.segmented_control("Later", ["x", "y"], **state.bind(LATER))
+    st.text(state.get(LATER))
+for said in state.finish():
+    st.warning(said)
+"""
+
+
+def test_a_parameter_waits_for_whoever_asks_for_it() -> None:
+    test = AppTest.from_string(WAITING, default_timeout=20)
+    for name, value in {"a": "7", "t_later": "y", "b_view": "wealth", "utm_source": "mail"}.items():
+        test.query_params[name] = value
+    test.run()
+    # The Backtest page's parameter is known although nobody has opened that page; nobody knows the last one.
+    assert dict(test.query_params) == {"a": "7", "t_later": "y", "b_view": "wealth"}
+    assert not test.warning
+    test.slider[0].set_value(8).run()
+    assert dict(test.query_params) == {"a": "8", "t_later": "y", "b_view": "wealth"}
+    test.toggle[0].set_value(True).run()
+    assert test.text[0].value == "y"
+    test.session_state["test_page"] = "two"
+    test.query_params.clear()
+    test.run()
+    assert test.query_params["b_view"] == "wealth"
+    test.query_params.clear()  # typed: what it does not say is gone
+    test.query_params["a"] = "1"
+    test.run()
+    assert dict(test.query_params) == {"a": "1"}
 
 
 @pytest.mark.parametrize(
@@ -198,6 +258,88 @@ def test_a_job_keeps_its_error() -> None:
     job = launched(lambda job: 1 / 0)
     assert waited(job, ("failed",))
     assert isinstance(job.error, ZeroDivisionError)
+
+
+DELIVERY = """
+import streamlit as st
+from apps.dashboard import work
+got = st.session_state.setdefault("got", [])
+work.deliver()
+work.glance()
+st.text(str(got))
+"""
+
+
+def test_a_finished_jobs_result_is_handed_over_once() -> None:
+    test = AppTest.from_string(DELIVERY, default_timeout=20).run()
+    job = work.Job("k", "Working")
+    job.then = test.session_state["got"].append
+    job.state, job.done, job.total = "running", 1.0, 4.0
+    test.session_state["job:k"] = job
+    test.run()
+    assert test.text[0].value == "[]"
+    assert [c.value for c in test.caption] == ["Working: 25%"]
+    job.state, job.result = "done", 42
+    test.run()
+    test.run()
+    assert test.text[0].value == "[42]"
+    assert not test.caption
+
+
+# ---- work in a process
+
+
+CHILD = """
+import time
+from apps.dashboard.child import serve
+def work(folder, tell):
+    from spade_finance.exceptions import InputError
+    tell(1, 4, "a quarter", row={"x": 1})
+    what = (folder / "asked").read_text()
+    if what == "refuse":
+        raise InputError("no: because")
+    if what == "fail":
+        raise KeyError("inner")
+    while what == "hang":
+        time.sleep(0.1)
+    (folder / "made").write_text("yes")
+serve(work)
+"""
+
+
+@pytest.mark.parametrize("what", ["finish", "refuse", "fail", "hang"])
+def test_work_in_a_process(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "asked").write_text(what)
+    (tmp_path / "somewhere").mkdir()
+    (tmp_path / "somewhere" / "program.py").write_text(CHILD, encoding="utf-8")
+    monkeypatch.setattr(processes, "_PACKAGE", "somewhere")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    job, heard = work.Job("k", "Working"), []
+
+    def hear(said: dict[str, Any]) -> None:
+        heard.append(said["row"])
+        if what == "hang":
+            job.cancel()
+
+    expected: Any = {"refuse": InputError, "fail": RuntimeError, "hang": work.Cancelled}.get(what)
+    if expected is None:
+        processes.run_child(job, "program", tmp_path, heard=hear)
+    else:
+        with pytest.raises(expected, match={"refuse": "^no: because$", "fail": "inner"}.get(what)):
+            processes.run_child(job, "program", tmp_path, heard=hear)
+    assert (tmp_path / "made").exists() == (expected is None)
+    assert heard == [{"x": 1}]
+    assert job.share == 0.25
+
+
+# ---- tables
+
+
+def test_numbers_stand_to_the_right() -> None:
+    for cells in (["12.3 ± 0.4 %", "–"], ["−5 days", "1,234"], ["0.44 (0.1 to 0.5)", ""], ["<1 %", "3"]):
+        assert tables.numeric(pd.Series(cells))
+    for cells in (["bull", "1"], ["–", ""], ["1st of May", "4"], ["2020-01-02", "2021-03-04"]):
+        assert not tables.numeric(pd.Series(cells))
 
 
 # ---- the bounded cache

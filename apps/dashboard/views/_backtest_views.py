@@ -11,30 +11,26 @@ import streamlit as st
 
 from ..cards import Card, cards
 from ..figures import ink, show
-from ..formats import number, percent
+from ..tables import table
+from ._backtest_numbers import (
+    SHORT,
+    difference_table,
+    measure_table,
+    said,
+    spaced,
+    strategy_table,
+    with_error,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    import pandas as pd
     import plotly.graph_objects as go
 
     from spade_finance.backtest import BacktestResult
     from spade_finance.backtest.compare import Comparison
 
-__all__ = ["VIEWS", "comparison", "draw_table", "headline", "regime_table", "said", "strategy_table"]
+__all__ = ["VIEWS", "comparison", "headline"]
 
 HISTOGRAMS = ("sharpe", "annual_return", "max_drawdown", "es_97_5")
-REGIME_COLUMNS = ("mean_return", "volatility", "sharpe", "max_drawdown", "es_97_5")
-COLUMNS = ("annual_return", "volatility", "sharpe", "max_drawdown", "es_97_5", "turnover", "loss_1y")
-SHORT = {
-    "annual_return": "return a year",
-    "mean_return": "return a year",
-    "volatility": "volatility a year",
-    "sharpe": "Sharpe ratio",
-    "max_drawdown": "worst drawdown",
-    "es_97_5": "ES 97.5 %, 1 day",
-    "turnover": "turnover a year",
-    "loss_1y": "P(loss in 1 year)",
-}
 
 
 def headline(result: BacktestResult) -> None:
@@ -56,15 +52,9 @@ def headline(result: BacktestResult) -> None:
         if np.isfinite(real) and name != "loss_1y":
             note += f"; real {said(result, name, 'real')}"
         items.append(
-            Card(SHORT[name][:1].upper() + SHORT[name][1:], _with_error(result, name, digits=digits), note)
+            Card(SHORT[name][:1].upper() + SHORT[name][1:], with_error(result, name, digits=digits), note)
         )
     cards(items)
-
-
-def said(result: BacktestResult, name: str, column: str) -> str:
-    """A number of the result's table in its unit."""
-    value = result.value(name, column=column)
-    return percent(value) if _unit(name) == "percent" else number(value)
 
 
 # ---- all strategies
@@ -82,13 +72,14 @@ def comparison(results: dict[str, BacktestResult], found: Comparison | None) -> 
     else:
         figure = panels.compared(found)
         _real_ink(figure)
+        _in_words(figure)
         show(
             figure,
             key="backtest:compared",
             alt="Median Sharpe ratio and 90 % of paths of every strategy, real marks.",
         )
     st.markdown("<p class='spade-heading'>On the generated paths</p>", unsafe_allow_html=True)
-    draw_table(strategy_table(results))
+    table(strategy_table(results))
     if any(r.real is not None for r in results.values()):
         window = next(iter(results.values())).real_window
         assert window is not None
@@ -97,56 +88,18 @@ def comparison(results: dict[str, BacktestResult], found: Comparison | None) -> 
             f"<p class='spade-heading'>On the real history, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}</p>",
             unsafe_allow_html=True,
         )
-        draw_table(strategy_table(results, "real"))
+        table(strategy_table(results, "real"))
     if found is not None:
         st.markdown(
-            f"<p class='spade-heading'>{found.base} minus the others, path by path</p>",
+            f"<p class='spade-heading'>{_title(found.base)} minus the others, path by path</p>",
             unsafe_allow_html=True,
         )
-        draw_table(_differences(found))
+        table(difference_table(found))
         st.caption(
-            f"95 % bootstrap intervals over paths. {found.verdict()[:1].upper()}{found.verdict()[1:]} It says "
+            f"95 % bootstrap intervals over paths. {_title(found.verdict())} It says "
             "which could be "
             "best under this generator, not in the market."
         )
-
-
-def strategy_table(results: dict[str, BacktestResult], column: str = "mean") -> pd.DataFrame:
-    """Text: a row a strategy, a column a measure; means with ± or the real mark."""
-    import pandas as pd
-
-    rows = []
-    for name, result in results.items():
-        row = {"strategy": _words(name)}
-        for measure in COLUMNS:
-            if column == "real" and measure == "loss_1y":
-                continue  # of a stretch of a year, it is one case
-            if measure in set(result.table["measure"]):
-                row[SHORT[measure]] = (
-                    _with_error(result, measure) if column == "mean" else said(result, measure, column)
-                )
-        rows.append(row)
-    return pd.DataFrame(rows).fillna("–")
-
-
-def _differences(found: Comparison) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = []
-    for name in found.strategies[1:]:
-        row = {"against": _words(name)}
-        for measure in ("sharpe", "annual_return", "max_drawdown"):
-            line = found.table[(found.table["strategy"] == name) & (found.table["measure"] == measure)]
-            if line.empty:
-                continue
-            one = line.iloc[0]
-            write: Callable[..., str] = percent if one["unit"] == "percent" else number
-            low, high = (write(one[c], signed=True).removesuffix(" %") for c in ("low", "high"))
-            row[SHORT[measure]] = f"{write(one['difference'], signed=True)} ({low} to {high})"
-            if measure == "sharpe":
-                row["better on"] = f"{percent(one['wins'], digits=0)} of paths"
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 # ---- one strategy
@@ -161,7 +114,7 @@ def wealth(result: BacktestResult) -> None:
     show(
         figure,
         key="backtest:wealth",
-        title=f"Value of {_words(result.strategy)}, start = 100: median, half and 90 % of {result.n_paths:,} paths",
+        title=f"Value of {spaced(result.strategy)}, start = 100: median, half and 90 % of {result.n_paths:,} paths",
         alt=f"At the end the median is {middle:.0f}, 90 % of paths lie between {low:.0f} and {high:.0f}.",
     )
     st.caption(_real_words(result))
@@ -175,6 +128,8 @@ def distributions(result: BacktestResult) -> None:
             with column:
                 figure = result.plot_distribution(name)
                 _real_ink(figure)
+                for trace in figure.data:  # the page's own minus
+                    trace.name = str(trace.name).replace(" -", " −")
                 words = f"median {said(result, name, 'p50')}, real {said(result, name, 'real')}"
                 show(figure, key=f"backtest:{name}", alt=f"{SHORT[name]} over paths: {words}.")
     st.caption(_real_words(result) + " Diamonds are earlier real stretches of that length.")
@@ -189,8 +144,10 @@ def drawdown(result: BacktestResult) -> None:
         key="backtest:drawdown",
         alt=f"Cone of drawdowns; the worst is {said(result, 'max_drawdown', 'mean')} on average.",
     )
-    draw_table(
-        _measures(result, ("max_drawdown", "days_to_recover", "unrecovered", "longest_under_water", "calmar"))
+    table(
+        measure_table(
+            result, ("max_drawdown", "days_to_recover", "unrecovered", "longest_under_water", "calmar")
+        )
     )
     st.caption(_real_words(result))
 
@@ -225,28 +182,9 @@ def regimes(result: BacktestResult) -> None:
                 )
 
 
-def regime_table(results: dict[str, BacktestResult]) -> pd.DataFrame:
-    """Text: a row a regime and strategy."""
-    import pandas as pd
-
-    first = next(iter(results.values()))
-    rows = []
-    for regime in first.record.regimes:
-        for name, result in results.items():
-            row = {"regime": regime, "strategy": _words(name)}
-            known = False
-            for measure in REGIME_COLUMNS:
-                value = result.value(measure, regime)
-                known |= bool(np.isfinite(value))
-                row[SHORT[measure]] = _with_error(result, measure, regime)
-            if known:
-                rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def numbers(result: BacktestResult) -> None:
     """Every measure."""
-    draw_table(_measures(result, tuple(dict.fromkeys(result.table["measure"]))))
+    table(measure_table(result, tuple(dict.fromkeys(result.table["measure"]))))
     st.caption(
         "Net of costs; ± is one standard error over paths. The percentile says how many paths lie below the real "
         "history's "
@@ -254,48 +192,7 @@ def numbers(result: BacktestResult) -> None:
     )
 
 
-def _measures(result: BacktestResult, wanted: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    from spade_finance.backtest.measures import MEASURES
-
-    rows = []
-    for name in wanted:
-        line = result.table[(result.table["measure"] == name) & result.table["regime"].isna()]
-        if line.empty:
-            continue
-        row = {"measure": MEASURES[name].title, "mean": _with_error(result, name)}
-        row |= {
-            title: said(result, name, c) for title, c in (("5 %", "p05"), ("median", "p50"), ("95 %", "p95"))
-        }
-        row |= {
-            "real": said(result, name, "real"),
-            "its percentile": percent(line["real_percentile"].iloc[0], digits=0),
-        }
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 # ---- parts
-
-
-def _with_error(
-    result: BacktestResult, name: str, regime: str | None = None, digits: int | None = None
-) -> str:
-    value, error = (result.value(name, regime, column) for column in ("mean", "std_error"))
-    if _unit(name) == "percent":
-        return percent(value, error, digits=(2 if name == "es_97_5" else 1) if digits is None else digits)
-    return number(value, error, digits=(0 if _unit(name) == "days" else 2) if digits is None else digits)
-
-
-def _unit(name: str) -> str:
-    from spade_finance.backtest.measures import MEASURES
-
-    return MEASURES[name].unit
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _real_words(result: BacktestResult) -> str:
@@ -307,6 +204,19 @@ def _real_words(result: BacktestResult) -> str:
     index = result.real_window[0].index
     words = f"Real: the same strategy from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, whose regimes are its own."
     return words + "".join(f" {r[:1].upper()}{r[1:].rstrip('.')}." for r in result.remarks)
+
+
+def _title(words: str) -> str:
+    words = spaced(words)
+    return words[:1].upper() + words[1:]
+
+
+def _in_words(figure: go.Figure) -> None:
+    """Names of the registry as words, on the axis and in the legend."""
+    for trace in figure.data:
+        trace.name = spaced(str(trace.name))
+        trace.y = [spaced(str(name)) for name in trace.y]
+    figure.update_yaxes(categoryarray=[spaced(str(name)) for name in figure.layout.yaxis.categoryarray])
 
 
 def _real_ink(figure: go.Figure) -> None:
@@ -321,17 +231,6 @@ def _real_ink(figure: go.Figure) -> None:
             trace.marker.color = color
             if trace.marker.line.color is not None:
                 trace.marker.line.color = color
-
-
-def draw_table(table: pd.DataFrame) -> None:
-    """A table of text, as high as its rows, its first column kept in sight."""
-    first = str(table.columns[0])
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=38 + 35 * min(len(table), 24),
-        column_config={first: st.column_config.TextColumn(pinned=True)},
-    )
 
 
 View = Callable[["BacktestResult"], None]

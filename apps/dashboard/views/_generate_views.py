@@ -33,7 +33,6 @@ SHOWN_LINES = 40
 
 def fan(model: ScenarioGenerator, script: str, scenarios: ScenarioSet, asset: str | None) -> None:
     """The fan with its ribbon; single paths on request."""
-    st.toggle(f"Show {SHOWN_LINES} single paths", **bind(LINES))
     figure = _fan(scenarios, asset, lines=get(LINES))
     end = wealth(scenarios, asset)[:, -1]
     low, middle, high = np.quantile(100 * end, [0.05, 0.5, 0.95])
@@ -42,7 +41,9 @@ def fan(model: ScenarioGenerator, script: str, scenarios: ScenarioSet, asset: st
         title=f"Value of {_of(asset)}, start = 100: median, half and 90 % of {scenarios.n_paths:,} paths",
         alt=f"Fan chart over {scenarios.n_days} days; at the end the median is {middle:.0f}, and 90 % of paths lie "
         f"between {low:.0f} and {high:.0f}.",
+        preview=True,
     )  # fmt: skip
+    st.toggle(f"Show {SHOWN_LINES} single paths", **bind(LINES))
 
 
 def sectors(model: ScenarioGenerator, script: str, scenarios: ScenarioSet, asset: str | None) -> None:

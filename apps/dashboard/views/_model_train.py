@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -15,14 +16,14 @@ import streamlit as st
 
 from .. import shell
 from ..choices import MODEL, SCRIPT
-from ..engine import keep_model
+from ..engine import MINE, keep_model
 from ..figures import ink, show
 from ..files import download
 from ..formats import count, days, number, seconds
+from ..processes import run_child
 from ..scripts import read_script
-from ..state import Choice, bind, get, one_of, put, text, whole
+from ..state import bind, get, one_of, put, text, whole
 from ..work import find, forget, start, watch
-from ._regimes_fit import fit_in_process
 from ._regimes_source import own_returns
 
 if TYPE_CHECKING:
@@ -41,18 +42,15 @@ MAX_COLUMNS = 16
 MOST_MINUTES = 15.0
 """Of the steps; then the best weights so far are used."""
 TICK_STEPS = 10
-"""Steps between reports, and so the longest that a cancel waits for."""
+"""Steps between reports."""
 FEWEST_BLOCKS = 4
 """A larger share than a quarter is not held back: it would be missed in training."""
-LEVELLING = 1.25
-"""What the whole takes over what the steps take: a simulation under the training labels comes after them."""
 OWN = "model:returns"
 JOB = "model:training"
 
 BY = one_of("m_by", "jump", ("jump", "hmm", "gmm", "rules"))
 COUNT = whole("m_n", 4, 2, 5)
 NAME = text("m_name", "my model", most=40)
-CHOICES: tuple[Choice[Any], ...] = (NAME, BY, COUNT)
 _METHODS = {"jump": "Jump model", "hmm": "Hidden Markov", "gmm": "Gaussian mixture", "rules": "Rules"}
 
 
@@ -67,14 +65,12 @@ class Trained:
 
 def train() -> None:
     """The form, the running job, or what came of it."""
-    for choice in CHOICES:
-        get(choice)  # an address is read in the first run, when the form may not be there yet
     job = find(JOB)
     if job is not None and job.state in ("waiting", "running"):
         watch(JOB, live=_live)
         st.caption(
-            "The other pages stay usable meanwhile; closing this one ends the training after a few minutes. The model "
-            "is offered on every page once it is finished and this page is looked at again."
+            "The other pages stay usable meanwhile, and offer the model as soon as it is finished. Closing this page "
+            "in the browser ends the training after a few minutes."
         )
         return
     if job is not None and job.state == "done":
@@ -109,8 +105,18 @@ def _form() -> None:
         "`spade-finance train returns.csv --out MODEL`."
     )
     if begun:
-        start(JOB, f"Training {_said(get(NAME))!r}", train_job, source, get(BY), get(COUNT), _said(get(NAME)))
+        name = _said(get(NAME))
+        job = start(JOB, f"Training {name!r}", train_job, source, get(BY), get(COUNT), name)
+        job.then = offer
         st.rerun()
+
+
+def offer(found: Trained) -> None:
+    """Put a finished model into the session's list, wherever its reader is."""
+    name = keep_model(found.name, found.model)
+    st.toast(
+        f"Your model is trained: choose **{name}** in the list of models.", icon=":material/check_circle:"
+    )
 
 
 def check_size(returns: pd.DataFrame) -> None:
@@ -137,33 +143,37 @@ def check_size(returns: pd.DataFrame) -> None:
 
 
 def train_job(job: Job, source: Source, method: str, n_regimes: int, name: str, **changes: Any) -> Trained:
-    """Label, train, level; ``job.rows`` receives the curve. `changes` are of the preset (tests train less)."""
+    """Label, train, level, in a process; ``job.rows`` receives the curve.
+
+    `changes` are of the preset (tests train less).
+
+    Raises
+    ------
+    InputError
+        What the labeller or the model refuses.
+    Cancelled
+        At once, whatever was under way.
+    """
+    from spade_finance.data import write_returns
     from spade_finance.model import ScenarioGenerator
 
-    labeller = fit_in_process(
-        job, source.returns, method, f"labelling {len(source.returns):,} days and {source.returns.shape[1]} assets",
-        n_regimes=n_regimes, per_sector=True,
-    )  # fmt: skip
-
-    def listen(tick: Any) -> bool:
-        job.rows.append({"step": tick.step, **tick.metrics})
-        # Raises when the reader has cancelled: returning True would end the steps but still level and keep the model.
-        text = (
-            f"step {tick.step} of {tick.max_steps}" if tick.step < tick.max_steps else "levelling the regimes"
-        )
-        job.progress(
-            tick.step,
-            LEVELLING * tick.max_steps,
-            text if tick.step < tick.max_steps else "levelling the regimes",
-        )
-        return False
-
-    job.progress(0, 0, "getting ready")
-    # Measured more often than the command line does, so that the curve moves and a cancel is soon heard.
+    # Measured more often than the command line does, so that the curve moves.
     share = held_share(len(source.returns), ScenarioGenerator("quick").config.window_days)
-    settings = {"validate_every": TICK_STEPS, "validation_share": share, **changes}
-    model = ScenarioGenerator("quick", 0, **settings)
-    model.fit(source.returns, labeller, progress=listen, max_minutes=MOST_MINUTES)
+    asked = {
+        "method": method, "n_regimes": n_regimes, "most_minutes": MOST_MINUTES,
+        "settings": {"validate_every": TICK_STEPS, "validation_share": share, **changes},
+    }  # fmt: skip
+
+    def heard(said: dict[str, Any]) -> None:
+        if "row" in said:
+            job.rows.append(said["row"])
+
+    with tempfile.TemporaryDirectory(prefix="spade-training-", ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        write_returns(source.returns, folder / "returns.parquet")
+        (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
+        run_child(job, "views._model_child", folder, text="getting ready", heard=heard)
+        model = ScenarioGenerator.load(folder / "model")
     return Trained(model, name, job.elapsed)
 
 
@@ -221,12 +231,10 @@ def curve(rows: Sequence[dict[str, Any]], begun: float | None = None) -> go.Figu
 
 
 def _finished(found: Trained) -> None:
-    name = st.session_state.get(f"{JOB}:kept")
-    if name is None or name[0] is not found:
-        name = (found, keep_model(found.name, found.model))
-        st.session_state[f"{JOB}:kept"] = name
-        put(MODEL, name[1])
-        st.rerun()  # the picker above knows it from now on
+    if st.session_state.get(f"{JOB}:shown") is not found:  # whoever looks here has waited for it
+        st.session_state[f"{JOB}:shown"] = found
+        put(MODEL, MINE + found.name)
+        st.rerun()  # the picker above shows it from now on
     result = found.model.training_result_
     best, begun = result["validation_of_model"], result["validation_of_start"]
     score = (
@@ -245,6 +253,7 @@ def _finished(found: Trained) -> None:
     with st.container(horizontal=True):
         info = next(page for page in shell.PAGES if page.name == "generate")
         if st.button("Generate with it", icon=":material/brush:", type="primary", key="model:generate"):
+            put(MODEL, MINE + found.name)
             put(SCRIPT, readable(get(SCRIPT), found.model))
             st.switch_page(shell.page_object(info))
         download(

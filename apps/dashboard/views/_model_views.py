@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from .. import tables
 from ..figures import ink, show
 from ..files import download
 from ..formats import count, days, number, percent
@@ -44,11 +45,7 @@ def card(model: ScenarioGenerator) -> None:
         f"volatilities and correlations that are fitted as statistics. {measured}"
     )
     st.markdown("<p class='spade-heading'>Regimes, calm to worst</p>", unsafe_allow_html=True)
-    st.dataframe(
-        regime_rows(model),
-        hide_index=True,
-        column_config={"regime": st.column_config.TextColumn(pinned=True)},
-    )
+    tables.table(regime_rows(model))
     st.caption(
         "Of the training days. Market: equal weight; log return and volatility a year of 252 days. Mean spell: of the "
         "fitted law. Severity: an episode's volatility over its regime's; 1 is typical."
@@ -146,15 +143,14 @@ def provenance(model: ScenarioGenerator) -> None:
         st.code(value, language=None, wrap_lines=True)
     st.markdown("<p class='spade-heading'>Severities in training</p>", unsafe_allow_html=True)
     table = model.severity_table_
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "regime": table.index,
                 "episodes": table["episodes"].astype(int),
                 **{w: [number(v) for v in table[c]] for c, w in _SEVERITY.items()},
             }
-        ),
-        hide_index=True,
+        )
     )
     text = card_text(model)
     with st.expander("card.md, as it lies in the model's folder", icon=":material/description:"):

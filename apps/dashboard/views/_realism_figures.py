@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from spade_finance.evaluate.report import EvaluationReport
 
-__all__ = ["by_group", "by_metric", "correlations", "in_ink", "volatility"]
+__all__ = ["by_group", "by_metric", "correlations", "volatility"]
 
 SYMBOLS = (
     "circle",
@@ -80,7 +80,7 @@ def by_group(report: EvaluationReport) -> go.Figure:
     """The summary: one row a group of metrics, and the score that they make together."""
     summary = report.summary()
     groups = [c for c in summary.columns if c not in ("score", "not in loss", "inside 95 %", "metrics")]
-    rows = ["all together", *groups]
+    rows = ["all together", *(g.replace("_", " ") for g in groups)]
     values = {str(name): [row["score"], *(row[g] for g in groups)] for name, row in summary.iterrows()}
     return _dots(rows, values, 150 + 44 * len(rows))
 
@@ -90,10 +90,12 @@ def by_metric(scores: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
     from spade_finance.evaluate.titles import metric_title
 
     # Broken in two where they are long: on a phone they would leave no room for the marks.
-    rows = ["<br>".join(textwrap.wrap(metric_title(row), 25)) for _, row in scores.iterrows()]
-    figure = _dots(rows, {c: scores[c].to_numpy(float) for c in columns}, 150 + 31 * len(rows))
+    lines = [textwrap.wrap(metric_title(row), 25) for _, row in scores.iterrows()]
+    rows, room = ["<br>".join(words) for words in lines], 31 if max(map(len, lines)) < 3 else 42
+    figure = _dots(rows, {c: scores[c].to_numpy(float) for c in columns}, 160 + room * len(rows))
     figure.update_yaxes(tickfont_size=11)
-    figure.update_layout(legend_y=1 + 12 / (31 * len(rows)))
+    figure.update_xaxes(side="top", title_text=None)  # the bottom is screens away
+    figure.update_layout(legend_y=1 + 34 / (room * len(rows)), margin_t=96)
     return figure
 
 
@@ -194,10 +196,3 @@ def _mean_correlation(report: EvaluationReport, regime: str, name: str) -> str:
     row = rows.iloc[0]
     error = (row["real_high"] - row["real_low"]) / 3.92 if name == "real" else row[f"{name}:se"]
     return number(float(row[name]), float(error))
-
-
-def in_ink(figure: go.Figure) -> go.Figure:
-    """A copy of a figure to dress for the page: the report keeps its own."""
-    import plotly.graph_objects as go
-
-    return go.Figure(figure)

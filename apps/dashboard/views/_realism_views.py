@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
+from .. import tables
 from ..figures import ink, show
 from ..formats import count
 from ..state import Choice, bind, get, put, some_of, text
 from . import _realism_figures as figures
+from . import _realism_panels as panels
 
 if TYPE_CHECKING:
     from spade_finance.evaluate.report import EvaluationReport
+    from spade_finance.evaluate.section import Exhibit
 
     from ._realism_run import Found
 
@@ -24,6 +29,8 @@ __all__ = ["charts", "metrics", "numbers", "overview", "part", "plain", "share"]
 GROUPS = some_of("e_groups", ())
 REGIME: Choice[str] = text("e_regime", "", most=60)
 ASSET: Choice[str] = text("e_asset", "market", most=120)
+_MINUS = re.compile(r"(?<![\w.)-])-(?=[\d.])")
+"""A minus before a number; not the dash of a date or a range."""
 MARKS = "▲ above the real 95 % interval, ▼ below it, no mark inside it, ? not assessable"
 
 
@@ -46,7 +53,7 @@ def overview(found: Found) -> None:
             words[column] = [f"{v:.0f}" for v in values]
         else:
             words[column] = [_number(v) for v in values]
-    st.dataframe(words, hide_index=True, column_config={"": st.column_config.TextColumn(pinned=True)})
+    tables.table(words)
     st.caption(
         "Geometric means over metrics of distance / noise floor: lower is better, 1 is ideal. *Not in loss* leaves out "
         "what the model was trained to match; *as real* is the share of statistics inside the real 95 % interval."
@@ -97,6 +104,8 @@ def _clear(figure: Any) -> Any:
 
 def metrics(found: Found) -> None:
     """Every distance over its floor."""
+    from spade_finance.evaluate.titles import metric_title
+
     report = found.report
     scores = report.scores
     scores = scores[scores[list(report.columns)].notna().any(axis=1)]
@@ -110,7 +119,10 @@ def metrics(found: Found) -> None:
         alt="One row a metric, one mark a column, on a logarithmic axis.",
     )  # fmt: skip
     if report.in_loss:
-        seen = [str(name).replace("_", " ") for name in scores["metric"][scores["in_loss"].astype(bool)]]
+        seen = [
+            metric_title({**row, "regime": None, "horizon_days": None})
+            for row in scores[scores["in_loss"].astype(bool)].to_dict("records")
+        ]
         if seen:
             st.caption(f"The model was trained to match: {', '.join(dict.fromkeys(seen))}.")
 
@@ -122,10 +134,7 @@ def numbers(found: Found) -> None:
     if chosen.empty:
         st.info("No row is left by this choice: widen it.", icon=":material/filter_alt_off:")
         return
-    st.dataframe(
-        number_table(report, chosen), hide_index=True, height=min(35 * len(chosen) + 40, 720),
-        column_config={"statistic": st.column_config.TextColumn(pinned=True, width=240)},
-    )  # fmt: skip
+    tables.table(number_table(report, chosen), rows=20, widths={"statistic": 190})
     st.caption(
         f"{count(len(chosen), 'row')}. Values are means over replicates ± standard error, percents where the unit says "
         f"so; VaR and ES are positive losses. {MARKS}. The floor is the real value's own sampling error; rows of kind "
@@ -144,8 +153,6 @@ def number_table(report: EvaluationReport, rows: pd.DataFrame) -> pd.DataFrame:
         unit = str(row["unit"] or "")
         words = {
             "statistic": metric_title({**row, "regime": None}),
-            "kind": row["kind"],
-            "group": row["group"],
             "regime": _or_dash(row["regime"], "all days"),
             "of": _or_dash(row["asset"], "all sectors"),
             "unit": "%" if unit == "percent" and row["kind"] == "statistic" else "",
@@ -160,7 +167,7 @@ def number_table(report: EvaluationReport, rows: pd.DataFrame) -> pd.DataFrame:
             if error == error and value == value:
                 said += f" ± {number(error, scale)}"
             words[_name(name)] = said + SIGNS.get(str(row.get(f"{name}:verdict")), "")
-        out.append(words)
+        out.append(words | {"group": row["group"], "kind": row["kind"]})
     table = pd.DataFrame(out)
     told = [c for c in table.columns if c not in ("statistic", "kind", "group", "regime", "of", "unit")]
     table[told] = table[told].replace("-", "\u2212", regex=True)
@@ -176,7 +183,7 @@ def _filtered(rows: pd.DataFrame, *, asset: bool, assets: tuple[str, ...] = ()) 
     if get(REGIME) not in ("", "-", *regimes):
         put(REGIME, "")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.pills("Groups", groups, selection_mode="multi", **bind(GROUPS))
+        st.pills("Groups", groups, selection_mode="multi", format_func=_name, **bind(GROUPS))
         with st.container(width=190):
             st.selectbox(
                 "Regime", ["", "-", *regimes], format_func=lambda r: {"": "All rows", "-": "All days"}.get(r, r),
@@ -207,16 +214,14 @@ def part(found: Found, name: str) -> None:
     for i, exhibit in enumerate(result.exhibits):
         key = f"e:{name}:{i}"
         if exhibit.figure is not None:
-            show(
-                figures.in_ink(exhibit.figure),
-                key=key,
-                title=exhibit.title,
-                alt=exhibit.caption or exhibit.title,
-            )
+            _figure(exhibit, key, found.report.columns)
         elif exhibit.table is not None:
             st.markdown(f"<p class='spade-heading'>{html.escape(exhibit.title)}</p>", unsafe_allow_html=True)
-            words = exhibit_words(exhibit.table)
-            st.dataframe(words, key=key, hide_index=True, height=min(35 * len(words) + 38, 640))
+            words = exhibit_words(exhibit.table, found.report.columns)
+            if len(words.columns) == 1:  # a text in lines, which another package wrote
+                st.code("\n".join(words.iloc[:, 0]), language=None)
+            else:
+                tables.table(words, key=key, rows=18)
         if exhibit.caption:
             st.caption(plain(exhibit.caption))
     if not (result.findings or result.exhibits):
@@ -226,8 +231,25 @@ def part(found: Found, name: str) -> None:
             st.markdown("\n".join(f"- {plain(n)}" for n in result.notes))
 
 
-def exhibit_words(table: pd.DataFrame) -> pd.DataFrame:
-    """An exhibit's table as text: its index in front, numbers to three figures, a dash for what is missing."""
+def _figure(exhibit: Exhibit, key: str, names: Sequence[str]) -> None:
+    """An exhibit's figure, its panels side by side as far as the page is wide."""
+    words = exhibit.caption or exhibit.title
+    pieces = panels.panels(panels.spaced(exhibit.figure, names))
+    if len(pieces) == 1:
+        show(panels.upright(pieces[0][1]), key=key, title=exhibit.title, alt=words)
+        return
+    st.markdown(f"<p class='spade-heading'>{html.escape(exhibit.title)}</p>", unsafe_allow_html=True)
+    across = panels.abreast(len(pieces))
+    for first in range(0, len(pieces), across):
+        row = pieces[first : first + across]
+        for j, (column, (title, figure)) in enumerate(zip(st.columns(across), row, strict=False)):
+            with column:
+                show(panels.upright(figure), key=f"{key}:{first + j}", title=title, alt=f"{title}. {words}")
+
+
+def exhibit_words(table: pd.DataFrame, names: Sequence[str] = ()) -> pd.DataFrame:
+    """An exhibit's table as text: its index in front, numbers to three figures, a dash for what is missing, `names`
+    of the registry as words."""
     plain = table.copy()
     plain.columns = [str(c).replace("_", " ") for c in plain.columns]
     names = [str(n or "") for n in table.index.names]
@@ -235,7 +257,13 @@ def exhibit_words(table: pd.DataFrame) -> pd.DataFrame:
         [n or " " * (i + 1) for i, n in enumerate(names)], axis=1
     )
     plain = pd.concat([index, plain.reset_index(drop=True)], axis=1)
-    return plain.astype(object).map(_cell)
+    spoken = {name: _name(name) for name in names}
+
+    def said(value: Any) -> str:
+        text = _cell(value)
+        return _MINUS.sub("−", spoken.get(text, text))
+
+    return plain.astype(object).map(said)
 
 
 def _cell(value: Any) -> str:
@@ -277,4 +305,4 @@ def plain(said: str) -> str:
     """Text for a Markdown place, with nothing in it that Markdown would take for its own."""
     for mark in "\\`*_[]~$#<>|":
         said = said.replace(mark, "\\" + mark)
-    return said
+    return _MINUS.sub("−", said)

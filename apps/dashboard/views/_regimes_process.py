@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from .. import tables
 from ..figures import show
 from ..formats import count, days, number, percent
 from ..state import bind, get, one_of, put, some_of
@@ -53,7 +54,7 @@ def durations(seen: Seen) -> None:
     import pandas as pd
 
     seen_days = [figures.spells(labels, r)[0] for r in labels.regimes]
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "regime": labels.regimes,
@@ -66,9 +67,7 @@ def durations(seen: Seen) -> None:
                 ],
                 "share of time, law": [percent(v, digits=0) for v in table["share"]],
             }
-        ),
-        hide_index=True,
-        column_config={"regime": st.column_config.TextColumn(pinned=True)},
+        )
     )
     first, last = seen.labels.fitted
     st.caption(
@@ -153,7 +152,7 @@ def agreement(seen: Seen) -> None:
         )
     import pandas as pd
 
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "one": [a for a, _ in table.index],
@@ -163,8 +162,7 @@ def agreement(seen: Seen) -> None:
                 "adjusted Rand": [number(v) for v in table["adjusted_rand"]],
                 "on the worst regime": [percent(v, digits=0) for v in table["crisis_share"]],
             }
-        ),
-        hide_index=True,
+        )
     )
 
 

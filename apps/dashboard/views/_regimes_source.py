@@ -11,6 +11,7 @@ import streamlit as st
 from ..boundary import report
 from ..files import download, upload_returns
 from ..formats import count
+from ..tables import table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,11 +97,8 @@ def _findings(check: DataCheck, *, opened: bool) -> None:
             "worth knowing."
         )
         if len(found):
-            st.dataframe(finding_rows(found), hide_index=True, height=min(38 + 35 * len(found), 320))
-        st.dataframe(
-            column_rows(check), hide_index=True,
-            column_config={"column": st.column_config.TextColumn(pinned=True)},
-        )  # fmt: skip
+            table(finding_rows(found), rows=8)
+        table(column_rows(check))
 
 
 def finding_rows(found: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from .. import tables
 from ..figures import show
 from ..formats import days, percent
 from ..state import Choice, bind, get, put, text
@@ -40,7 +41,7 @@ def history(seen: Seen) -> None:
     st.markdown("<p class='spade-heading'>What each regime was like</p>", unsafe_allow_html=True)
     import pandas as pd
 
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "regime": table.index,
@@ -57,9 +58,7 @@ def history(seen: Seen) -> None:
                 "episodes": table["episodes"],
                 "mean episode": [days(v) for v in table["mean_days"]],
             }
-        ),
-        hide_index=True,
-        column_config={"regime": st.column_config.TextColumn(pinned=True)},
+        )
     )
     st.caption(
         "Equal-weight market, simple returns; return (252 times the daily mean) and volatility a year of 252 days. ± "
@@ -103,7 +102,7 @@ def causal(seen: Seen) -> None:
         )  # fmt: skip
     import pandas as pd
 
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "regime": table.index,
@@ -114,9 +113,7 @@ def causal(seen: Seen) -> None:
                 "when called, right": [percent(v, digits=0) for v in table["right"]],
                 "false alarms": table["false_alarms"],
             }
-        ),
-        hide_index=True,
-        column_config={"regime": st.column_config.TextColumn(pinned=True)},
+        )
     )
     parameters = f"{labels.fitted[0]} to {labels.fitted[1]}"
     st.caption(
@@ -142,7 +139,7 @@ def episodes(seen: Seen) -> None:
     import pandas as pd
 
     latest = table.iloc[::-1]
-    st.dataframe(
+    tables.table(
         pd.DataFrame(
             {
                 "regime": latest["regime"],
@@ -154,11 +151,7 @@ def episodes(seen: Seen) -> None:
                 "worst fall": [percent(v) for v in latest["drawdown"]],
             }
         ),
-        hide_index=True, height=min(38 + 35 * len(table), 420),
-        column_config={
-            "regime": st.column_config.TextColumn(pinned=True),
-            "severity": st.column_config.NumberColumn(format="%.2f"),
-        },
+        rows=11, formats={"severity": "%.2f"},
     )  # fmt: skip
     of = "the model's training days" if labels.typical is not None else "these days"
     st.caption(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from .. import tables
 from ..cards import Card, cards
 from ..figures import ink, show
 from ..formats import days, number, percent
@@ -54,9 +55,13 @@ def value(model: ScenarioGenerator, report: StressReport) -> None:
     """Fan of the portfolio's value, the real episodes on it."""
     end = report.fans[_name(report)].iloc[-1]
     figure = report.plot_fan()
+    spans: list[str] = []
     for trace in figure.data:
-        if str(trace.name).startswith("real"):
+        name, _, span = str(trace.name).partition(", ")
+        if name == "real":
             trace.line.color = ink()["real"]
+            trace.name = f"real {span[:4]}"  # a legend with whole dates is one column on a phone
+            spans.append(span)
     real = " with the real episode" if any(report.analogue.values()) else ""
     show(
         figure, key=f"stress:value:{report.subject}",
@@ -64,6 +69,8 @@ def value(model: ScenarioGenerator, report: StressReport) -> None:
         alt=f"After {report.n_days} days the median is {100 * end['p50']:.0f}; 90 % of paths lie between "
         f"{100 * end['p05']:.0f} and {100 * end['p95']:.0f}.",
     )  # fmt: skip
+    if spans:
+        st.caption(f"Real: the same portfolio from {'; '.join(spans)}, each from its own start.")
 
 
 def losses(model: ScenarioGenerator, report: StressReport) -> None:
@@ -85,7 +92,7 @@ def losses(model: ScenarioGenerator, report: StressReport) -> None:
             "Measure", list(kinds), format_func=kinds.__getitem__, required=True, label_visibility="collapsed",
             **bind(MEASURE),
         )  # fmt: skip
-    _table(level_table(report, get(MEASURE)), "horizon")
+    tables.table(level_table(report, get(MEASURE)))
     st.caption(
         "Percent of the capital, positive is a loss. A horizon takes all windows of that length inside the "
         "scenario, each "
@@ -117,7 +124,7 @@ def drawdowns(model: ScenarioGenerator, report: StressReport) -> None:
     show(report.plot_drawdowns(), key=f"stress:drawdowns:{report.subject}",
          alt=f"Cone of drawdowns; the worst one of a path is {percent(depth)} on average.")  # fmt: skip
     st.markdown("<p class='spade-heading'>The worst drawdown of a path</p>", unsafe_allow_html=True)
-    _table(drawdown_table(report), "what")
+    tables.table(drawdown_table(report))
     st.caption(
         "Depth is negative: percent below the running peak. The levels say what 1 path in 20, 40 or 100 goes beyond. "
         "Trading days; what lasts at the end is cut off there."
@@ -147,7 +154,7 @@ def sectors(model: ScenarioGenerator, report: StressReport) -> None:
 
     show(report.plot_contributions(), key=f"stress:sectors:{report.subject}",
          alt="Bars: mean profit and part of the expected shortfall of every sector.")  # fmt: skip
-    _table(_minus_all(contribution_summary(report).reset_index()), "sector")
+    tables.table(_minus_all(contribution_summary(report).reset_index()))
     st.caption(
         "Points of capital; sectors (and interest-free cash) add up to the portfolio exactly. Mean profit is over all "
         "paths, the part of ES over the worst 2.5 %: positive is a loss."
@@ -163,7 +170,7 @@ def regimes(model: ScenarioGenerator, report: StressReport) -> None:
         st.info("No regime lasts long enough in this scenario to be measured by itself.")
         return
     table["source"] = table["source"].map(lambda s: _TITLES.get(s, s))
-    _table(_minus_all(table), "regime")
+    tables.table(_minus_all(table))
     st.caption(
         "Windows lie within one spell of the regime, drawdowns start with it; the return is what is earned on "
         "its days. "
@@ -177,7 +184,7 @@ def numbers(model: ScenarioGenerator, report: StressReport) -> None:
     from spade_finance.stress.summary import summary
 
     table = summary(report).rename(columns=_TITLES).rename_axis("measure").reset_index()
-    _table(_minus_all(table), "measure")
+    tables.table(_minus_all(table))
     st.caption(
         "VaR and ES are positive losses, drawdowns negative. The block bootstrap draws real days under the same "
         "regimes "
@@ -229,16 +236,6 @@ def _dial_figure(dial: SeverityDial) -> go.Figure:
         heading.text = str(heading.text).replace("mean (blue) and median (violet)", "mean, median (violet)")
     figure.update_annotations(font_size=13)
     return figure
-
-
-def _table(table: pd.DataFrame, first: str) -> None:
-    wide = max(90, min(250, 30 + 7 * int(table[first].astype(str).str.len().max())))
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=38 + 35 * min(len(table), 24),
-        column_config={first: st.column_config.TextColumn(pinned=True, width=wide)},
-    )
 
 
 def _name(report: StressReport) -> str:

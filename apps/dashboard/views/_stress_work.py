@@ -15,6 +15,7 @@ from ..choices import MODEL
 from ..files import download
 from ..formats import count, seconds
 from ..state import bind, get, whole
+from ..tables import table
 from ..work import start, watch
 from ._stress_engine import Request, labelled_once
 
@@ -175,9 +176,7 @@ def _finished(job: Job, made_of: tuple[Any, ...]) -> None:
             "No PDF: this server has no Chromium, Chrome or Edge to print with. The page prints from any browser."
         )
     with st.expander("Its numbers"):
-        st.dataframe(
-            files.table, hide_index=True, column_config={"measure": st.column_config.TextColumn(pinned=True)}
-        )
+        table(files.table)
     st.caption(
         "The same numbers again, from the data alone: `spade-finance stress --rerun report.json --out again`"
     )

@@ -16,9 +16,11 @@ from ..formats import count, days
 from ..painter import timeline
 from ..starts import start_from
 from ..state import bind, get, number, one_of, put, some_of, text
+from ..tables import table
 from . import _backtest_views as views
 from ._backtest_engine import Trading, about, compared, names, run
-from ._backtest_work import judge
+from ._backtest_judge import judge
+from ._backtest_numbers import regime_table
 
 if TYPE_CHECKING:
     from spade_finance.backtest import BacktestResult
@@ -168,8 +170,7 @@ def _results(results: dict[str, BacktestResult], key: tuple[Any, ...]) -> str:
         else:
             draw(result)
         if get(VIEW) == "regimes" and result.record.by_regime:
-            table = views.regime_table(results)
-            views.draw_table(table)
+            table(regime_table(results))
             st.caption(
                 "Each path's days of the regime that held, in hindsight; paths with fewer than 21 of them say "
                 "nothing. Returns "

@@ -81,21 +81,23 @@ def _sidebar() -> None:
 
 def _results(model: ScenarioGenerator, script: str, scenarios: ScenarioSet) -> None:
     asset = _asset(model)
-    _headline(scenarios, asset)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.segmented_control(
             "View",
             list(views.VIEWS),
             format_func=lambda name: views.VIEWS[name][0],
             required=True,
+            label_visibility="collapsed",
             **bind(VIEW),
         )
         with st.container(width=220):
             st.selectbox(
-                "Of", ["", *model.sectors_], format_func=lambda s: s or "Market (equal weight)", **bind(ASSET)
-            )
+                "Of", ["", *model.sectors_], format_func=lambda s: s or "Market (equal weight)",
+                label_visibility="collapsed", **bind(ASSET),
+            )  # fmt: skip
     with boundary():
         views.VIEWS[get(VIEW)][1](model, script, scenarios, asset)
+    _headline(scenarios, asset)
     _take_along(scenarios, script)
 
 

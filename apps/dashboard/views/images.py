@@ -7,7 +7,6 @@ import html
 import io
 import random
 import re
-import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -147,18 +146,15 @@ def _uploaded(model: ImageModel) -> None:
 
 def _picture(model: ImageModel, ids: Ids, styles: Styles) -> tuple[NDArray[np.uint8], int]:
     """Draw the large picture; returns all of them, and which it is."""
-    began = time.perf_counter()
     with st.spinner("Drawing…"):
         images = pictures(model, ids, styles.looks)
-    took = time.perf_counter() - began
     names = [look.name for look in styles.looks]
     shown = names.index(get(PICKED)) if get(PICKED) in names and not styles.first_apart else 0
     st.image(_large(images[shown]), width="stretch", alt=f"The map drawn by the model: {names[shown]}.")
     height, width = ids.shape
-    said = f"{count(len(images), 'picture')} of {width}x{height} pixels " + (
-        f"in {took:.2f} s" if took > 0.01 else "kept from before"
+    st.caption(
+        f"**{names[shown].capitalize()}** · {count(len(images), 'picture')} of {width} × {height} pixels"
     )
-    st.caption(f"**{names[shown].capitalize()}** · {said}")
     return images, shown
 
 
@@ -242,5 +238,5 @@ def _made(model: ImageModel, styles: Styles) -> None:
     o = model.options
     st.caption(
         f"Model {model.content_hash[:16]}: {o.label_nc} classes, generator {o.generator}, made for "
-        f"{o.output_size[1]}x{o.output_size[0]} pixels. Drawn by a network: nothing in it is a photo."
+        f"{o.output_size[1]} × {o.output_size[0]} pixels. Drawn by a network: nothing in it is a photo."
     )

@@ -117,8 +117,7 @@ def _ask(model: ScenarioGenerator) -> None:
             )  # fmt: skip
             st.caption(
                 f"{count(len(request.baselines) + 1, 'column')} and {count(len(request.sections), 'part')} on {data}: "
-                "takes minutes and shows how far it is. Cancelling takes hold after the step under way; other pages "
-                "work meanwhile."
+                "takes minutes and shows how far it is; other pages work meanwhile."
             )
 
 
@@ -198,7 +197,7 @@ def _results(found: Found) -> None:
     if get(VIEW) not in names:
         put(VIEW, "overview")
     st.segmented_control(
-        "View", names, required=True, **bind(VIEW),
+        "View", names, required=True, label_visibility="collapsed", **bind(VIEW),
         format_func=lambda n: VIEWS[n][0] if n in VIEWS else _section_word(n).capitalize().replace("Finval", "FinVal"),
     )  # fmt: skip
     with boundary():

@@ -10,6 +10,7 @@ import streamlit as st
 from ..boundary import boundary
 from ..choices import EXTRAPOLATE, PATHS, SEED, START_VOL, START_VOLS, start_level
 from ..engine import model_picker, open_model
+from ..formats import percent
 from ..state import bind, get, one_of
 from . import _stress_views as views
 from ._stress_book import choose_book
@@ -119,5 +120,8 @@ def _results(model: ScenarioGenerator, request: Request) -> None:
 
 def _described(book: Portfolio) -> str:
     """The portfolio in a line, long lists cut."""
-    said = str(book)
+    said, weights = str(book), book.weights.to_numpy(dtype=float)
+    if len(weights) > 1 and weights.max() - weights.min() < 1e-9 and abs(book.cash) < 1e-9:
+        each = percent(float(weights[0]), digits=1)
+        return f"{book.name.capitalize()}: {len(weights)} sectors at {each} each; {said.rpartition('; ')[2]}"
     return (said if len(said) <= 220 else said[:219] + "…").replace("-", "−")
