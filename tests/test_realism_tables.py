@@ -32,7 +32,7 @@ def headline() -> list[str]:
     return [line for line in lines if line.startswith("|")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/realism_tables.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/realism.md", "docs/realism_tables.md"])
 def test_the_first_table_is_what_the_results_say(headline: list[str], page: str) -> None:
     assert "\n".join(headline) in (ROOT / page).read_text()
 

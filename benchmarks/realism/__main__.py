@@ -3,8 +3,8 @@
 
 Four protocols, the same settings everywhere, no retuning:
 
-- time split: train to a day, test on all days after it; the embedded panel (to 2012, five seeds of our model and its
-  ablations) and the ten Ken French industries (to 1962 and to 1998);
+- time split: train to a day, test on the days after it; the embedded panel (to 2012, five seeds of our model and its
+  ablations) and the ten Ken French industries (to 1962, tested to 1979, and to 1998);
 - leave one crisis out: nothing is learnt from the crisis, its label path is asked for, and what happened is scored;
 - withhold one direct change between regimes from training, and ask for it;
 - the ablations of our own model: the map concatenated, modulating by window, or not there at all.

@@ -58,7 +58,7 @@ class Change:
 
 SPLITS = (
     Split("embedded", "2012-12-31", seeds=SEEDS),
-    Split("kf10", "1962-12-31"),
+    Split("kf10", "1962-12-31", "1979-12-31"),  # a window apart from the next one's, and of a like length
     Split("kf10", "1998-12-31"),
 )
 RECENT = (

@@ -17,6 +17,8 @@ from benchmarks.realism.unseen_tables import OPPONENT, change_tables, control_ta
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "realism_tables.md"
+QUOTED_IN = (ROOT / "README.md", ROOT / "docs" / "realism.md")
+BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 KEYS = ["metric", "group", "regime", "horizon_days", "asset"]
 LUCK = 0.25
 
@@ -61,11 +63,25 @@ def write_tables(done: Path) -> list[Path]:
             _write("realism_crises.json", {"command": "python -m benchmarks.realism", "crises": crises})
         )
         parts += crisis_tables(crises)
-    head = ["# Tables of the realism benchmark\n", PREFACE, *headline(by_split, novelty, crises)]
+    look = headline(by_split, novelty, crises)
+    head = ["# Tables of the realism benchmark\n", PREFACE, *look]
     seconds = sum(s["total_cpu_seconds"] for s in shards.values())
     parts.append(f"\nAll {len(shards)} shards together took {seconds / 3600:.1f} processor hours.\n")
     write_text(PAGE, "\n".join([*head, *parts]))
-    return [*written, PAGE]
+    for page in QUOTED_IN:
+        quote(page, [line for line in look if line.startswith("|")])
+    return [*written, PAGE, *QUOTED_IN]
+
+
+def quote(page: Path, lines: list[str]) -> None:
+    """Put the first table between a page's two marks."""
+    from spade_finance.io.atomic import write_text
+
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"{page} has no {BEGIN} with {END} after it: the first table stands between them")
+    write_text(page, "\n".join([before + BEGIN, *lines, END + after]))
 
 
 PREFACE = """Written by `python -m benchmarks.realism`, never by hand. What the columns are: [baselines](baselines.md),
