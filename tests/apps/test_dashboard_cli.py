@@ -76,7 +76,7 @@ def test_it_serves_this_machine_and_ends_with_ctrl_c(free_port: Callable[[], int
         else:
             pytest.fail("the dashboard did not answer")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
