@@ -151,7 +151,7 @@ def open_page(browser: Any, dashboard: str) -> Iterator[Callable[..., Any]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(45_000)
+        page.set_default_timeout(90_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(dashboard + path)
         page.wait_for_selector("h1")

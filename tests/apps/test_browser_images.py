@@ -24,7 +24,7 @@ Settled = Callable[..., None]
 def ready(page: Any, settled: Settled) -> Any:
     canvas = page.locator(".mapper canvas").first
     try:
-        canvas.wait_for(timeout=45_000)
+        canvas.wait_for(timeout=90_000)
     except Exception:
         if page.get_by_text("has no image model").count():
             pytest.skip("no image model: data/make_tiny_image_model.py makes the one that ships")
