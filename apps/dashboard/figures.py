@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import html
 import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from .headings import heading
 from .preview import markdown
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def show(figure: go.Figure, *, key: str, alt: str, title: str | None = None, pre
     own = figure.layout.title.text
     words = own if title is None else title
     if words:
-        st.html(f"<p class='spade-figure'>{html.escape(words)}</p>")
+        heading(words, "figure")
     if own:
         figure.update_layout(title=None, margin_t=max(24, (figure.layout.margin.t or 78) - 36))
     dress(figure)

@@ -57,7 +57,7 @@ def timeline(
     from spade_finance.exceptions import InputError
 
     slots = st.session_state.setdefault(f"{key}:painter", {"echo": 0, "rows": None, "for": None})
-    surface = st.container()
+    surface = st.container(key=f"{key}-surface")
     st.text_area(
         f"{label} as text", height=68, max_chars=6000, **bind(choice),
         help="Segments regime:days, separated by commas; regime*1.1 is more severe, bull~crisis:10 a blend, markov:60 "

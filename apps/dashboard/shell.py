@@ -17,6 +17,7 @@ import streamlit as st
 
 from . import state
 from .boundary import boundary
+from .headings import heading
 
 __all__ = ["PAGES", "PageInfo", "main", "page_object"]
 
@@ -33,6 +34,8 @@ class PageInfo:
         Modules without which it cannot work; missing ones are said on the page.
     extra : str
         The extra that brings them.
+    foot : str
+        What its results are and are not.
     """
 
     name: str
@@ -41,6 +44,10 @@ class PageInfo:
     lead: str
     needs: tuple[str, ...] = ()
     extra: str = ""
+    foot: str = (
+        "Simulated, not predicted. Returns are daily, simple and in decimals; volatilities are annualised with 252 "
+        "days. Not investment advice."
+    )
 
 
 PAGES = (
@@ -52,6 +59,7 @@ PAGES = (
     PageInfo(
         "images", "Images", "image", "The same idea where it came from: paint a map, get a picture.",
         ("spade_image", "torchvision", "PIL"), "image",
+        "Drawn by a network, not photographed: every picture carries its model, style and seed.",
     ),
     PageInfo("model", "Model", "neurology", "What the model is, what it cannot do, and your own."),
 )  # fmt: skip
@@ -63,7 +71,10 @@ def main() -> None:
         page_title="Spade", page_icon=_ICON, layout="wide", initial_sidebar_state="auto",
         menu_items={"About": "**Spade** paints regimes on a timeline and sees markets answer. Not investment advice."},
     )  # fmt: skip
-    st.html(f"<style>{(_ASSETS / 'page.css').read_text(encoding='utf-8')}</style>")
+    st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=_ICON)
+    # As Markdown, which Streamlit's first script can draw: the script for HTML comes half a second later.
+    css = (_ASSETS / "page.css").read_text(encoding="utf-8")
+    st.markdown(f"<style>{css}</style>", unsafe_allow_html=True)
     pages = {info.name: page_object(info) for info in PAGES}
     current = st.navigation(list(pages.values()))
     info = next(info for info in PAGES if pages[info.name] is current)
@@ -85,7 +96,7 @@ def page_object(info: PageInfo) -> Any:
 
 def _run(info: PageInfo) -> None:
     st.title(info.title, anchor=False)
-    st.html(f"<p class='spade-lead'>{info.lead}</p>")
+    heading(info.lead, "lead")
     with boundary(way_out=partial(_way_out, info)):
         absent = [name for name in info.needs if importlib.util.find_spec(name) is None]
         module = f"{__package__}.views.{info.name}"
@@ -99,10 +110,7 @@ def _run(info: PageInfo) -> None:
             st.info("This page is not part of this version.", icon=":material/construction:")
         else:
             importlib.import_module(module).page()
-    st.html(
-        "<p class='spade-foot'>Simulated, not predicted. Returns are daily, simple and in decimals; volatilities are "
-        "annualised with 252 days. Not investment advice.</p>"
-    )
+    heading(info.foot, "foot")
 
 
 def _way_out(info: PageInfo) -> None:

@@ -176,9 +176,12 @@ def settled() -> Callable[..., None]:
 
 
 @pytest.fixture
-def screenshot(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[Any, str], Path]:
-    """``screenshot(page, "generate-desktop")``: the whole page as a PNG, in ``SPADE_SCREENSHOTS`` when that is set."""
-    folder = Path(os.environ.get("SPADE_SCREENSHOTS", tmp_path))
+def screenshot() -> Callable[[Any, str], Path]:
+    """``screenshot(page, "generate-desktop")``: the whole page as a PNG, kept for whoever wants to look.
+
+    In ``SPADE_SCREENSHOTS``, by default ``test-results/screenshots`` in the checkout.
+    """
+    folder = Path(os.environ.get("SPADE_SCREENSHOTS") or ROOT / "test-results" / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
 
     def take(page: Any, name: str) -> Path:

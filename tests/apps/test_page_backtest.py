@@ -23,6 +23,7 @@ from apps.dashboard.views import backtest as page
 from apps.dashboard.work import Cancelled, Job
 from spade_finance.backtest import STRATEGIES, backtest, make_strategy
 from spade_finance.exceptions import InputError
+from tests.apps.reading import words
 
 RunPage = Callable[..., Any]
 TRADING = engine.Trading(5.0, 0.0, 0.0, "monthly")
@@ -37,11 +38,6 @@ def model() -> Any:
 @pytest.fixture(scope="module")
 def results(model: Any) -> dict[str, Any]:
     return engine.run(model, "bear:40,crisis:40", CHOSEN, 60, 3, TRADING, "long-run", False)
-
-
-def words(test: Any) -> str:
-    kinds = ("markdown", "html", "caption", "info", "error", "warning", "subheader")
-    return " ".join(str(e.value) for kind in kinds for e in getattr(test, kind))
 
 
 # ---- the page

@@ -12,21 +12,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests.apps.reading import fine, words
+
 pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
 
 RunPage = Callable[..., Any]
-
-
-def words(test: Any) -> str:
-    return " ".join(
-        str(e.value)
-        for kind in ("markdown", "html", "caption", "info", "error", "warning", "code")
-        for e in getattr(test, kind)
-    )
-
-
-def fine(test: Any) -> bool:
-    return not test.exception and not test.error
 
 
 def test_the_first_view_shows_paths_without_being_asked(run_page: RunPage) -> None:

@@ -23,20 +23,9 @@ from apps.dashboard.views._regimes_source import Source
 from spade_finance.exceptions import InputError
 from spade_finance.model import ScenarioGenerator
 from spade_finance.windows import validation_blocks
+from tests.apps.reading import fine, words
 
 RunPage = Callable[..., Any]
-
-
-def words(test: Any) -> str:
-    return " ".join(
-        str(e.value)
-        for kind in ("markdown", "html", "caption", "info", "error", "warning", "code", "success")
-        for e in getattr(test, kind)
-    )
-
-
-def fine(test: Any) -> bool:
-    return not test.exception and not test.error
 
 
 def market(days: int = 800, assets: int = 2) -> pd.DataFrame:

@@ -22,20 +22,9 @@ from apps.dashboard.views import _regimes_source as source
 from spade_finance.data import check_returns, load_sectors
 from spade_finance.exceptions import InputError
 from spade_finance.regimes import RegimeLabels, make_labeller
+from tests.apps.reading import fine, words
 
 RunPage = Callable[..., Any]
-
-
-def words(test: Any) -> str:
-    return " ".join(
-        str(e.value)
-        for kind in ("markdown", "html", "caption", "info", "error", "warning", "code")
-        for e in getattr(test, kind)
-    )
-
-
-def fine(test: Any) -> bool:
-    return not test.exception and not test.error
 
 
 def labels(text: str, causal: bool = False) -> RegimeLabels:

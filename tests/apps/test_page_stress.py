@@ -23,6 +23,7 @@ from apps.dashboard.views._stress_reverse import find_ways
 from apps.dashboard.work import Cancelled, Job
 from spade_finance.exceptions import InputError
 from spade_finance.stress import Portfolio, Scenario, load_library
+from tests.apps.reading import words
 
 RunPage = Callable[..., Any]
 OWN = Scenario("script", "Own script", "", "bear:10,crisis:15")
@@ -31,11 +32,6 @@ OWN = Scenario("script", "Own script", "", "bear:10,crisis:15")
 @pytest.fixture(scope="module")
 def model() -> Any:
     return sf.ScenarioGenerator.load("default")
-
-
-def words(test: Any) -> str:
-    kinds = ("markdown", "html", "caption", "info", "error", "warning", "subheader")
-    return " ".join(str(e.value) for kind in kinds for e in getattr(test, kind))
 
 
 # ---- the page

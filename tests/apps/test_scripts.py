@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
 
 from apps.dashboard import engine, files, scripts
-from apps.dashboard.numbers import regime_correlations, summarise, wealth
+from apps.dashboard.summary import regime_correlations, summarise, wealth
 from spade_finance.exceptions import InputError
 from spade_finance.regimes.history import History
 from spade_finance.scenarios import ScenarioSet

@@ -11,6 +11,7 @@ import streamlit as st
 
 from ..cards import Card, cards
 from ..figures import ink, show
+from ..headings import heading
 from ..tables import table
 from ._backtest_numbers import (
     SHORT,
@@ -78,22 +79,16 @@ def comparison(results: dict[str, BacktestResult], found: Comparison | None) -> 
             key="backtest:compared",
             alt="Median Sharpe ratio and 90 % of paths of every strategy, real marks.",
         )
-    st.markdown("<p class='spade-heading'>On the generated paths</p>", unsafe_allow_html=True)
+    heading("On the generated paths")
     table(strategy_table(results))
     if any(r.real is not None for r in results.values()):
         window = next(iter(results.values())).real_window
         assert window is not None
         index = window[0].index
-        st.markdown(
-            f"<p class='spade-heading'>On the real history, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}</p>",
-            unsafe_allow_html=True,
-        )
+        heading(f"On the real history, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}")
         table(strategy_table(results, "real"))
     if found is not None:
-        st.markdown(
-            f"<p class='spade-heading'>{_title(found.base)} minus the others, path by path</p>",
-            unsafe_allow_html=True,
-        )
+        heading(f"{_title(found.base)} minus the others, path by path")
         table(difference_table(found))
         st.caption(
             f"95 % bootstrap intervals over paths. {_title(found.verdict())} It says "

@@ -14,10 +14,12 @@ from ..choices import EXTRAPOLATE, PATHS, SEED, START_VOL, start_level
 from ..engine import sample
 from ..figures import show
 from ..formats import number, percent
-from ..numbers import regime_correlations, wealth
+from ..headings import heading
 from ..painter import timeline
 from ..scripts import calmest, read_script
 from ..state import bind, flag, get, put, text
+from ..summary import regime_correlations, wealth
+from ..tables import table
 
 if TYPE_CHECKING:
     from spade_finance.model import ScenarioGenerator
@@ -68,11 +70,8 @@ def correlations(model: ScenarioGenerator, script: str, scenarios: ScenarioSet, 
         st.info("No regime holds for at least 20 path-days: ask for more paths or days.")
         return
     real = _real_correlations(model) if get(BESIDE) else {}
-    table = _regime_numbers(scenarios, None)
-    st.markdown(
-        "<p class='spade-heading'>Correlation of daily returns between sectors, by regime</p>",
-        unsafe_allow_html=True,
-    )
+    found = _regime_numbers(scenarios, None)
+    heading("Correlation of daily returns between sectors, by regime")
     apart = ~np.eye(len(scenarios.sectors), dtype=bool)
     strongest = max(float(m[apart].max()) for m in [*made.values(), *real.values()])
     pictures: list[tuple[str, str, Any]] = [(r, "generated", m) for r, m in made.items()]
@@ -93,7 +92,7 @@ def correlations(model: ScenarioGenerator, script: str, scenarios: ScenarioSet, 
                 figure.layout.annotations = ()
                 mean = float(matrix[apart].mean())
                 error = (
-                    table.loc[(regime, "generated"), "mean_correlation_se"] if source == "generated" else None
+                    found.loc[(regime, "generated"), "mean_correlation_se"] if source == "generated" else None
                 )
                 show(
                     figure, key=f"correlation:{regime}:{source}",
@@ -107,19 +106,16 @@ def numbers(model: ScenarioGenerator, script: str, scenarios: ScenarioSet, asset
     from spade_finance.evaluate.regimes import RegimeTable
 
     st.toggle("History beside it", help="The model's own data, labelled by its labeller.", **bind(BESIDE))
-    table = _regime_numbers(scenarios, asset, model if get(BESIDE) else None)
-    sources = tuple(dict.fromkeys(table.index.get_level_values(1)))
+    found = _regime_numbers(scenarios, asset, model if get(BESIDE) else None)
+    sources = tuple(dict.fromkeys(found.index.get_level_values(1)))
     words = (
-        RegimeTable(table, asset or "market", sources)
+        RegimeTable(found, asset or "market", sources)
         .summary()
         .reset_index()
         .replace("-", "\u2212", regex=True)
     )
-    st.markdown(f"<p class='spade-heading'>{_of(asset).capitalize()} by regime</p>", unsafe_allow_html=True)
-    st.dataframe(
-        words if get(BESIDE) else words.drop(columns="source"), hide_index=True,
-        column_config={"regime": st.column_config.TextColumn(pinned=True)},
-    )  # fmt: skip
+    heading(f"{_of(asset).capitalize()} by regime")
+    table(words if get(BESIDE) else words.drop(columns="source"))
     st.caption(
         "Percent; returns and volatility a year (252 days), the rest a day. VaR and ES are positive losses. ± is one "
         "standard error, clustered by path (history: by episode). Mean correlation is that of all sectors."

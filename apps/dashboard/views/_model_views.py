@@ -12,6 +12,7 @@ from .. import tables
 from ..figures import ink, show
 from ..files import download
 from ..formats import count, days, number, percent
+from ..headings import heading
 from ._model_train import curve, train
 from ._regimes_source import embedded
 
@@ -44,7 +45,7 @@ def card(model: ScenarioGenerator) -> None:
         f"into a {_TRUNK.get(config.trunk, config.trunk)} of {facts['parameters']:,} weights, which bends means, "
         f"volatilities and correlations that are fitted as statistics. {measured}"
     )
-    st.markdown("<p class='spade-heading'>Regimes, calm to worst</p>", unsafe_allow_html=True)
+    heading("Regimes, calm to worst")
     tables.table(regime_rows(model))
     st.caption(
         "Of the training days. Market: equal weight; log return and volatility a year of 252 days. Mean spell: of the "
@@ -141,7 +142,7 @@ def provenance(model: ScenarioGenerator) -> None:
     ):
         st.caption(words)
         st.code(value, language=None, wrap_lines=True)
-    st.markdown("<p class='spade-heading'>Severities in training</p>", unsafe_allow_html=True)
+    heading("Severities in training")
     table = model.severity_table_
     tables.table(
         pd.DataFrame(

@@ -14,6 +14,7 @@ import streamlit as st
 from .. import tables
 from ..figures import ink, show
 from ..formats import count
+from ..headings import heading
 from ..state import Choice, bind, get, put, some_of, text
 from . import _realism_figures as figures
 from . import _realism_panels as panels
@@ -42,7 +43,7 @@ def overview(found: Found) -> None:
         title="Distance from the real data by group of metrics, in units of its own sampling error",
         alt="Dots by group of metrics, one a column; one is as near as the real data can tell.",
     )  # fmt: skip
-    st.markdown("<p class='spade-heading'>Who is how near</p>", unsafe_allow_html=True)
+    heading("Who is how near")
     summary = report.summary()
     words = pd.DataFrame({"": [_name(n) for n in summary.index]})
     for column in summary.columns:
@@ -83,10 +84,7 @@ def charts(found: Found) -> None:
         show(figure, key="e:volatility", alt="Volatility by regime: real with its interval, and each column.")
     maps = figures.correlations(report)
     if maps:
-        st.markdown(
-            "<p class='spade-heading'>Correlation of daily returns between sectors, calmest and worst regime</p>",
-            unsafe_allow_html=True,
-        )
+        heading("Correlation of daily returns between sectors, calmest and worst regime")
     for pair in zip(maps[::2], maps[1::2], strict=True):
         for column, (title, figure) in zip(st.columns(2), pair, strict=True):
             with column:
@@ -216,7 +214,7 @@ def part(found: Found, name: str) -> None:
         if exhibit.figure is not None:
             _figure(exhibit, key, found.report.columns)
         elif exhibit.table is not None:
-            st.markdown(f"<p class='spade-heading'>{html.escape(exhibit.title)}</p>", unsafe_allow_html=True)
+            heading(exhibit.title)
             words = exhibit_words(exhibit.table, found.report.columns)
             if len(words.columns) == 1:  # a text in lines, which another package wrote
                 st.code("\n".join(words.iloc[:, 0]), language=None)
@@ -238,7 +236,7 @@ def _figure(exhibit: Exhibit, key: str, names: Sequence[str]) -> None:
     if len(pieces) == 1:
         show(panels.upright(pieces[0][1]), key=key, title=exhibit.title, alt=words)
         return
-    st.markdown(f"<p class='spade-heading'>{html.escape(exhibit.title)}</p>", unsafe_allow_html=True)
+    heading(exhibit.title)
     across = panels.abreast(len(pieces))
     for first in range(0, len(pieces), across):
         row = pieces[first : first + across]

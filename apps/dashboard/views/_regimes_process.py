@@ -9,6 +9,7 @@ import streamlit as st
 from .. import tables
 from ..figures import show
 from ..formats import count, days, number, percent
+from ..headings import heading
 from ..state import bind, get, one_of, put, some_of
 from . import _regimes_figures as draw
 from . import _regimes_maps as maps
@@ -87,7 +88,7 @@ def transitions(seen: Seen) -> None:
             alt="A map of the chance of each next regime by the regime that ends.",
         )  # fmt: skip
     with right:
-        st.markdown("<p class='spade-heading'>In words</p>", unsafe_allow_html=True)
+        heading("In words")
         lines = []
         for k, regime in enumerate(labels.regimes):
             to = int(np.argmax(process.transition_[k]))
@@ -143,7 +144,7 @@ def agreement(seen: Seen) -> None:
             alt=f"Pairwise agreement from {table[get(MEASURE)].min():.2f} to {table[get(MEASURE)].max():.2f}.",
         )  # fmt: skip
     with right:
-        st.markdown("<p class='spade-heading'>What it measures</p>", unsafe_allow_html=True)
+        heading("What it measures")
         st.markdown(
             "- **Beyond chance** (Cohen's kappa): days with the same label, over what two labellers with these shares "
             "would share by luck.\n- **Same label**: the plain share of days.\n- **Adjusted Rand**: whether days are "

@@ -12,6 +12,7 @@ import streamlit as st
 from .. import tables
 from ..figures import show
 from ..formats import days, percent
+from ..headings import heading
 from ..state import Choice, bind, get, put, text
 from . import _regimes_figures as draw
 from . import _regimes_maps as maps
@@ -38,7 +39,7 @@ def history(seen: Seen) -> None:
         alt=f"The market's value from {labels.dates[0]:%Y} to {labels.dates[-1]:%Y}, coloured by regime.",
     )  # fmt: skip
     table = figures.by_regime(labels, seen.source.returns)
-    st.markdown("<p class='spade-heading'>What each regime was like</p>", unsafe_allow_html=True)
+    heading("What each regime was like")
     import pandas as pd
 
     tables.table(

@@ -14,6 +14,7 @@ from .. import tables
 from ..cards import Card, cards
 from ..figures import ink, show
 from ..formats import days, number, percent
+from ..headings import heading
 from ..state import bind, get, one_of
 from ._stress_engine import measured_dial
 
@@ -85,9 +86,7 @@ def losses(model: ScenarioGenerator, report: StressReport) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         kinds = {"es": "Expected shortfall", "var": "Value at risk"}
-        st.markdown(
-            f"<p class='spade-heading'>{kinds[get(MEASURE)]} by horizon and level</p>", unsafe_allow_html=True
-        )
+        heading(f"{kinds[get(MEASURE)]} by horizon and level")
         st.segmented_control(
             "Measure", list(kinds), format_func=kinds.__getitem__, required=True, label_visibility="collapsed",
             **bind(MEASURE),
@@ -123,7 +122,7 @@ def drawdowns(model: ScenarioGenerator, report: StressReport) -> None:
     depth, _ = report.number("max_drawdown")
     show(report.plot_drawdowns(), key=f"stress:drawdowns:{report.subject}",
          alt=f"Cone of drawdowns; the worst one of a path is {percent(depth)} on average.")  # fmt: skip
-    st.markdown("<p class='spade-heading'>The worst drawdown of a path</p>", unsafe_allow_html=True)
+    heading("The worst drawdown of a path")
     tables.table(drawdown_table(report))
     st.caption(
         "Depth is negative: percent below the running peak. The levels say what 1 path in 20, 40 or 100 goes beyond. "
@@ -232,8 +231,8 @@ def _dial_figure(dial: SeverityDial) -> go.Figure:
     from spade_finance.stress import figures
 
     figure = figures.dial(SimpleNamespace(dial=dial))  # type: ignore[arg-type]
-    for heading in figure.layout.annotations:
-        heading.text = str(heading.text).replace("mean (blue) and median (violet)", "mean, median (violet)")
+    for over in figure.layout.annotations:
+        over.text = str(over.text).replace("mean (blue) and median (violet)", "mean, median (violet)")
     figure.update_annotations(font_size=13)
     return figure
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ..boundary import boundary
-from ..choices import EXTRAPOLATE, PATHS, SCRIPT, SEED, START_VOL, START_VOLS, start_level
-from ..engine import model_picker, open_model
+from ..choices import EXTRAPOLATE, PATHS, SCRIPT, SEED, START_VOL, start_level
+from ..engine import open_model
 from ..files import download
 from ..formats import count, days
 from ..painter import timeline
+from ..sidebar import beginning, beyond, sampling
 from ..starts import start_from
 from ..state import bind, get, number, one_of, put, some_of, text
 from ..tables import table
@@ -67,11 +68,7 @@ def page() -> None:
 
 def _sidebar() -> None:
     with st.sidebar:
-        model_picker()
-        st.slider("Paths", 50, 5000, step=50, **bind(PATHS))
-        st.number_input(
-            "Seed", 0, 2**31 - 1, step=1, help="The same seed gives the same numbers.", **bind(SEED)
-        )
+        sampling()
         st.number_input(
             "Cost, bps of what is traded", 0.0, 500.0, step=1.0, format="%.1f",
             help="1 bp is 0.01 %: 5 bps on selling all and buying anew cost 0.1 % of the capital.", **bind(COST),
@@ -84,16 +81,8 @@ def _sidebar() -> None:
             st.number_input(
                 "Borrowing fee, bps a year of shorts", 0.0, 5000.0, step=10.0, format="%.0f", **bind(BORROW)
             )
-            st.selectbox(
-                "Volatility on the first day",
-                tuple(START_VOLS),
-                format_func=START_VOLS.__getitem__,
-                **bind(START_VOL),
-            )
-            st.toggle(
-                "Beyond the trained severities", help="Allows episodes that the model has never seen the like of.",
-                **bind(EXTRAPOLATE),
-            )  # fmt: skip
+            beginning()
+            beyond()
 
 
 def _strategies() -> tuple[str, ...]:

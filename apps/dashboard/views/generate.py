@@ -10,14 +10,15 @@ import streamlit as st
 
 from ..boundary import boundary
 from ..cards import Card, cards
-from ..choices import EXTRAPOLATE, MODEL, PATHS, SCRIPT, SEED, START_VOL, START_VOLS, start_level
-from ..engine import model_picker, open_model, sample
+from ..choices import EXTRAPOLATE, MODEL, PATHS, SCRIPT, SEED, START_VOL, start_level
+from ..engine import open_model, sample
 from ..files import download_scenarios
 from ..formats import count, days, percent
-from ..numbers import summarise
 from ..painter import timeline
+from ..sidebar import beginning, beyond, sampling
 from ..starts import start_from
 from ..state import bind, day, get, one_of, put, text
+from ..summary import summarise
 from . import _generate_views as views
 
 if TYPE_CHECKING:
@@ -58,25 +59,13 @@ def draw(model: ScenarioGenerator, script: str) -> ScenarioSet:
 
 def _sidebar() -> None:
     with st.sidebar:
-        model_picker()
-        st.slider("Paths", 50, 5000, step=50, **bind(PATHS))
-        st.number_input(
-            "Seed", 0, 2**31 - 1, step=1, help="The same seed gives the same paths, always.", **bind(SEED)
-        )
+        sampling()
         with st.expander("More"):
-            st.selectbox(
-                "Volatility on the first day",
-                tuple(START_VOLS),
-                format_func=lambda v: START_VOLS[v],
-                **bind(START_VOL),
-            )
+            beginning()
             st.date_input(
                 "First date", help="Business days follow; without one, days are counted.", **bind(START)
             )
-            st.toggle(
-                "Beyond the trained severities", help="Allows episodes that the model has never seen the like of.",
-                **bind(EXTRAPOLATE),
-            )  # fmt: skip
+            beyond()
 
 
 def _results(model: ScenarioGenerator, script: str, scenarios: ScenarioSet) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import random
 import re
@@ -17,6 +16,7 @@ from ..boundary import boundary
 from ..choices import SEED
 from ..files import download
 from ..formats import count
+from ..headings import heading
 from ..map_painter import surface
 from ..state import Choice, bind, get, put, text
 from ._images_maps import MAP, MAX_IMAGE_BYTES, chosen_map, keep_map, map_png, read_label_map, sides_of
@@ -162,7 +162,7 @@ def _row(images: NDArray[np.uint8], styles: Styles, shown: int) -> None:
     """The samples side by side, each with a button that makes it the large one."""
     if len(images) < 2:
         return
-    st.markdown(f"<p class='spade-heading'>{html.escape(styles.what)}</p>", unsafe_allow_html=True)
+    heading(styles.what)
     with st.container(horizontal=True, gap="small", key="images-row"):
         for i, look in enumerate(styles.looks):
             if i == 0 and styles.first_apart:

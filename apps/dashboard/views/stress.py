@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ..boundary import boundary
-from ..choices import EXTRAPOLATE, PATHS, SEED, START_VOL, START_VOLS, start_level
-from ..engine import model_picker, open_model
+from ..choices import EXTRAPOLATE, PATHS, SEED, START_VOL, start_level
+from ..engine import open_model
 from ..formats import percent
+from ..sidebar import beginning, beyond, sampling
 from ..state import bind, get, one_of
 from . import _stress_views as views
 from ._stress_book import choose_book
@@ -41,22 +42,10 @@ def page() -> None:
         **bind(TASK),
     )
     with st.sidebar:
-        model_picker()
-        st.slider("Paths", 50, 5000, step=50, **bind(PATHS))
-        st.number_input(
-            "Seed", 0, 2**31 - 1, step=1, help="The same seed gives the same numbers.", **bind(SEED)
-        )
+        sampling()
         with st.expander("More"):
-            st.selectbox(
-                "Volatility on the first day",
-                tuple(START_VOLS),
-                format_func=START_VOLS.__getitem__,
-                **bind(START_VOL),
-            )
-            st.toggle(
-                "Beyond the trained severities", help="Allows episodes that the model has never seen the like of.",
-                **bind(EXTRAPOLATE),
-            )  # fmt: skip
+            beginning()
+            beyond()
     model = open_model()
     left, right = st.columns([3, 2], gap="large")
     scenario = book = None
