@@ -24,6 +24,7 @@ REAL = "#8C8C8C"
 OTHERS = ("#CC79A7", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#B8A400")
 TEXT = "#808080"
 GRID = "rgba(128,128,128,0.22)"
+_TITLE_ROOM, _LEGEND_ROOM = 36, 30
 MOST_DAYS = 1500
 """A screen has no more columns to show; forty years of days would only make the page slow."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -91,10 +92,28 @@ def style(figure: go.Figure, title: str, height: int) -> go.Figure:
 
 
 def lift_legend(figure: go.Figure) -> go.Figure:
-    """Put the legend above the titles of the subplots instead of across them."""
+    """Put the legend between the title and the titles of the subplots instead of across them."""
+    height = figure.layout.height + _LEGEND_ROOM
     figure.update_annotations(font={"size": 13, "color": TEXT})
-    figure.update_layout(legend={"yref": "container", "y": 0.995, "yanchor": "top"}, margin_t=92)
+    figure.update_layout(
+        legend={"yref": "container", "y": 1.0 - _TITLE_ROOM / height, "yanchor": "top"},
+        height=height,
+        margin_t=92 + _LEGEND_ROOM,
+    )
     return figure
+
+
+def take_title(figure: go.Figure) -> str:
+    """Take a figure's title out, with the room it had, for a page that writes it as text; empty where it has none."""
+    words = figure.layout.title.text
+    if not words:
+        return ""
+    room, margin = _TITLE_ROOM, figure.layout.margin.t or 78
+    if figure.layout.legend.yref == "container":
+        room += _LEGEND_ROOM
+        figure.update_layout(legend_y=0.995, height=figure.layout.height - _LEGEND_ROOM)
+    figure.update_layout(title=None, margin_t=max(24, margin - room))
+    return str(words)
 
 
 def with_ribbon(scenarios: ScenarioSet) -> go.Figure:

@@ -121,7 +121,7 @@ def sector_fans(scenarios: ScenarioSet, *, start: float = 100.0) -> go.Figure:
         columns,
         subplot_titles=names,
         shared_xaxes=True,
-        shared_yaxes=True,
+        shared_yaxes="all",
         vertical_spacing=0.16 / rows,
     )
     x = time_axis(scenarios)

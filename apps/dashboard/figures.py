@@ -57,12 +57,11 @@ def show(figure: go.Figure, *, key: str, alt: str, title: str | None = None, pre
     preview : bool
         Whether a new session gets it as an image first (a page's first fan, see :mod:`.preview`).
     """
-    own = figure.layout.title.text
-    words = own if title is None else title
-    if words:
+    from spade_finance.plot_style import take_title
+
+    own = take_title(figure)
+    if words := own if title is None else title:
         heading(words, "figure")
-    if own:
-        figure.update_layout(title=None, margin_t=max(24, (figure.layout.margin.t or 78) - 36))
     dress(figure)
     more: dict[str, Any] = {"alt": alt} if _TAKES_ALT else {}
     if not preview:

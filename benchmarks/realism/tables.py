@@ -14,13 +14,13 @@ import pandas as pd
 from benchmarks.realism.markdown import bold, table
 from benchmarks.realism.plan import OURS, ROOT, SPLITS, Split
 from benchmarks.realism.unseen_tables import OPPONENT, change_tables, control_table, crisis_tables, overall
+from spade_finance.evaluate.report import LUCK
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "realism_tables.md"
 QUOTED_IN = (ROOT / "README.md", ROOT / "docs" / "realism.md")
 BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 KEYS = ["metric", "group", "regime", "horizon_days", "asset"]
-LUCK = 0.25
 
 
 def write_tables(done: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from spade_finance.evaluate.compare import measured, seamless
 from spade_finance.evaluate.panel import Panel
 from spade_finance.evaluate.stylised import RETURN_LAGS, absolute_acf, facts_metrics, leverage_curve
 from spade_finance.evaluate.tails import NORMAL_L_KURTOSIS
-from spade_finance.plot_style import REAL, TEXT, band, column_colors, style
+from spade_finance.plot_style import REAL, TEXT, band, column_colors, lift_legend, style
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -113,9 +113,7 @@ def aggregation_and_leverage(panels: Mapping[str, Panel], floor: Panel) -> go.Fi
         col=1,
     )
     figure.update_xaxes(title_text="lag, trading days", row=1, col=2)
-    figure.update_annotations(font={"size": 13, "color": TEXT})
-    figure.update_layout(legend={"yref": "container", "y": 0.93, "yanchor": "top"}, margin_t=120)
-    return figure
+    return lift_legend(figure)
 
 
 def quantiles(panels: Mapping[str, Panel]) -> go.Figure:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -89,11 +90,6 @@ class ScenarioNetwork(nn.Module):
         n_regimes, n_sectors = moments.mean.shape
         self.n_regimes, self.n_sectors, self.rank = n_regimes, n_sectors, innovations.loadings.shape[-1]
         self.tables = config.head_tables and config.conditioning != "none"
-
-        def table(x: Any) -> Tensor:
-            return torch.tensor(x, dtype=torch.float32)
-
-        log_volatility = torch.log(table(moments.volatility)) + table(start.bank.intercept)
         self.register_buffer("mean", table(moments.mean))  # (K, S)
         self.register_buffer("own_mean", table(start.own.mean))  # (K, K)
         self.register_buffer("loadings", table(innovations.loadings))  # (K, S, r)
@@ -102,7 +98,7 @@ class ScenarioNetwork(nn.Module):
         self.register_buffer("autocorrelation", table(start.slow.autocorrelation))
         self.register_buffer("severity_gain", torch.ones(n_regimes))
         self.register_buffer("severity_drift", torch.zeros(n_regimes, n_sectors))
-        self.level = nn.Parameter(log_volatility)  # (K, S)
+        self.level = nn.Parameter(log_volatility(start))  # (K, S)
         self.own_level = nn.Parameter(table(start.own.log_volatility))  # (K, K)
         self.bank = Bank(start.bank).requires_grad_(config.train_clustering)
         map_channels = n_market_channels(n_regimes)
@@ -130,13 +126,6 @@ class ScenarioNetwork(nn.Module):
     @torch.no_grad()
     def move_statistics(self, old: StartStatistics, new: StartStatistics) -> None:
         """Replace the statistics that the network stands on by others; what it learned on top of them stays."""
-
-        def table(x: Any) -> Tensor:
-            return torch.as_tensor(x, dtype=torch.float32)
-
-        def log_volatility(start: StartStatistics) -> Tensor:
-            return torch.log(table(start.moments.volatility)) + table(start.bank.intercept)
-
         self.level.add_(log_volatility(new) - log_volatility(old))
         self.own_level.add_(table(new.own.log_volatility - old.own.log_volatility))
         self.bank.own.add_(table(new.bank.own - old.bank.own))
@@ -149,9 +138,9 @@ class ScenarioNetwork(nn.Module):
     @torch.no_grad()
     def set_innovations(self, innovations: Innovations) -> None:
         """Replace the law of the innovations."""
-        self.loadings.copy_(torch.as_tensor(innovations.loadings))
-        self.idiosyncratic.copy_(torch.as_tensor(innovations.idiosyncratic))
-        self.own_tail.copy_(torch.as_tensor(innovations.tail[:, None]))
+        self.loadings.copy_(table(innovations.loadings))
+        self.idiosyncratic.copy_(table(innovations.idiosyncratic))
+        self.own_tail.copy_(table(innovations.tail)[:, None])
 
     # -- the map's work -------------------------------------------------------------------------------------------
 
@@ -273,6 +262,16 @@ def _drop_days(prepared: Any, n_days: int) -> Any:
     if isinstance(prepared, list | tuple):
         return [_drop_days(p, n_days) for p in prepared]
     return prepared
+
+
+def table(x: Any) -> Tensor:
+    """A table of statistics as the network keeps it, in memory of its own."""
+    return torch.tensor(np.asarray(x), dtype=torch.float32)
+
+
+def log_volatility(start: StartStatistics) -> Tensor:
+    """Log-volatility by regime and sector that the level begins with, (K, S)."""
+    return torch.log(table(start.moments.volatility)) + table(start.bank.intercept)
 
 
 def repeat(conditions: Conditions, times: int) -> Conditions:

@@ -54,10 +54,11 @@ def embedded(figure: go.Figure, *, wide: bool = False) -> dict[str, Any]:
     wide : bool
         Keep a minimum width and scroll sideways on a phone instead of shrinking.
     """
-    title = figure.layout.title.text or ""
+    from spade_finance.plot_style import take_title
+
+    title = take_title(figure)
     height = int(figure.layout.height or 400)
-    top = int(figure.layout.margin.t or 78) - 32  # the title's place: it stands in the page itself
-    figure.update_layout(title=None, height=None, margin_t=top)
+    figure.update_layout(height=None)
     text = re.sub(r"</", r"<\\/", str(figure.to_json()))
     return {"title": title, "json": text, "height": height - 30, "wide": wide}
 

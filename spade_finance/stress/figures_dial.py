@@ -52,7 +52,7 @@ def dial(report: StressReport) -> go.Figure:
     style(figure, f"Severity dial of {part.regime}: what a severity does to the equal-weight market", 1180)
     figure.update_xaxes(title_text="severity, 1 is the typical episode", row=count, col=1)
     lift_legend(figure)
-    return figure.update_layout(margin_t=124)  # a phone needs three lines for the legend
+    return figure.update_layout(margin_t=154)  # a phone needs three lines for the legend
 
 
 def _dial_curve(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spade_finance import plotting
+from spade_finance import plot_style, plotting
 from spade_finance.baselines import BlockBootstrap
 from spade_finance.evaluate import facts, regime_table
 from spade_finance.evaluate.panel import Panel
@@ -91,6 +91,22 @@ def test_sectors_have_a_panel_each():
     assert [a.text for a in figure.layout.annotations] == list(FIXED.sectors)
     level = 100 * np.cumprod(1 + FIXED.simple_array[:, :, 2].astype(np.float64), axis=1)
     np.testing.assert_allclose(named(figure, "median")[2].y, np.median(level, axis=0))
+    others = [figure.layout[f"yaxis{i}"].matches for i in range(2, len(FIXED.sectors) + 1)]
+    assert others == ["y"] * len(others)  # one scale for all rows
+
+
+def test_title_legend_and_headings_lie_one_below_the_other_and_the_title_can_be_taken():
+    figure = plotting.sector_fans(FIXED)
+    height, top = figure.layout.height, figure.layout.margin.t
+    plot = height - top - figure.layout.margin.b
+    legend = (1 - figure.layout.legend.y) * height  # pixels below the upper edge
+    heading = top - 22  # a subplot's title, on the upper edge of its plot
+    assert figure.layout.title.font.size + 8 <= legend <= heading - 24
+    assert plot_style.take_title(figure).startswith("Each sector's value")
+    assert figure.layout.title.text is None
+    assert figure.layout.height - figure.layout.margin.t - figure.layout.margin.b == plot + 36
+    assert (1 - figure.layout.legend.y) * figure.layout.height < 8
+    assert plot_style.take_title(figure) == ""
 
 
 def test_tails_are_shares_of_days_beyond():

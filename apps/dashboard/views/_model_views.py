@@ -225,7 +225,7 @@ def _parts(rows: list[dict[str, Any]], parts: list[str]) -> go.Figure:
             )  # fmt: skip
     style(figure, "What the score is made of", 330)
     lift_legend(figure)
-    figure.update_layout(margin={"t": 112, "l": 52, "r": 12, "b": 44})
+    figure.update_layout(margin={"t": 142, "l": 52, "r": 12, "b": 44})
     figure.update_annotations(font={"size": 12})
     figure.update_xaxes(title={"text": "step", "font": {"size": 12}})
     return figure
