@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .state import Choice, flag, one_of, text, whole
+from .kinds import Choice, flag, one_of, text, whole
 
 __all__ = [
     "EXAMPLE",

@@ -15,8 +15,9 @@ import streamlit as st
 
 from .boundary import report
 from .choices import SCRIPT
+from .kinds import Choice
 from .scripts import MARKET, MAX_DAYS, Rows, held_to_range, read_script, rows_of, script_of
-from .state import Choice, bind, get, put
+from .state import bind, get, put
 
 if TYPE_CHECKING:
     from spade_finance.model import ScenarioGenerator

@@ -11,8 +11,9 @@ import streamlit as st
 from .boundary import fragment
 from .choices import SCRIPT
 from .files import read_timeline, upload
+from .kinds import Choice
 from .scripts import read_script
-from .state import Choice, put
+from .state import put
 
 if TYPE_CHECKING:
     from spade_finance.model import ScenarioGenerator

@@ -17,17 +17,17 @@ pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
 
 from streamlit.testing.v1 import AppTest
 
-from apps.dashboard import formats, processes, state, tables, work
+from apps.dashboard import formats, kinds, processes, state, tables, work
 from apps.dashboard.engine import Bounded
 from spade_finance.exceptions import InputError
 
 SCRIPT = """
 import sys
 import streamlit as st
-from apps.dashboard import state
-A = state.whole("a", 3, 0, 10)
-B = state.one_of("b", "x", ("x", "y"))
-C = state.some_of("c", (), ("p", "q"))
+from apps.dashboard import kinds, state
+A = kinds.whole("a", 3, 0, 10)
+B = kinds.one_of("b", "x", ("x", "y"))
+C = kinds.some_of("c", (), ("p", "q"))
 state.adopt(st.session_state.get("test_page", "one"))
 st.slider("A", 0, 10, **state.bind(A))
 if st.button("far"):
@@ -114,9 +114,9 @@ def test_an_address_that_the_browser_still_has_is_our_own_but_going_back_is_not(
 
 WAITING = """
 import streamlit as st
-from apps.dashboard import state
-A = state.whole("a", 3, 0, 10)
-LATER = state.one_of("t_later", "x", ("x", "y"))
+from apps.dashboard import kinds, state
+A = kinds.whole("a", 3, 0, 10)
+LATER = kinds.one_of("t_later", "x", ("x", "y"))
 state.adopt(st.session_state.get("test_page", "one"))
 st.slider("A", 0, 10, **state.bind(A))
 if st.toggle("there", key="there"):
@@ -152,13 +152,13 @@ def test_a_parameter_waits_for_whoever_asks_for_it() -> None:
 @pytest.mark.parametrize(
     ("choice", "good", "value", "bad"),
     [
-        (state.whole("n", 1, 0, 5), "5", 5, ["6", "-1", "1.5", "", "²"]),
-        (state.number("x", 1.0, 0, 5), "2.5", 2.5, ["nan", "inf", "6", "a"]),
-        (state.flag("f"), "1", True, ["2", "yes"]),
-        (state.day("d"), "2024-02-29", datetime.date(2024, 2, 29), ["2023-02-29", "x"]),
-        (state.one_of("o", "a", ("a", "b")), "b", "b", ["c"]),
-        (state.some_of("s", (), ("a", "b")), "b,a", ("b", "a"), ["c"]),
-        (state.text("t", "", most=3), "abc", "abc", ["abcd"]),
+        (kinds.whole("n", 1, 0, 5), "5", 5, ["6", "-1", "1.5", "", "²"]),
+        (kinds.number("x", 1.0, 0, 5), "2.5", 2.5, ["nan", "inf", "6", "a"]),
+        (kinds.flag("f"), "1", True, ["2", "yes"]),
+        (kinds.day("d"), "2024-02-29", datetime.date(2024, 2, 29), ["2023-02-29", "x"]),
+        (kinds.one_of("o", "a", ("a", "b")), "b", "b", ["c"]),
+        (kinds.some_of("s", (), ("a", "b")), "b,a", ("b", "a"), ["c"]),
+        (kinds.text("t", "", most=3), "abc", "abc", ["abcd"]),
     ],
 )
 def test_choices_round_trip_and_refuse(choice: Any, good: str, value: Any, bad: list[str]) -> None:

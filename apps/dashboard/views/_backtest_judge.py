@@ -13,7 +13,8 @@ from ..choices import MODEL
 from ..figures import ink, show
 from ..files import download
 from ..formats import count, number, percent, seconds
-from ..state import bind, flag, get, put, text, whole
+from ..kinds import flag, text, whole
+from ..state import bind, get, put
 from ..tables import table
 from ..work import start, watch
 from ._backtest_engine import Trading

@@ -15,9 +15,10 @@ from ..engine import sample
 from ..figures import show
 from ..formats import number, percent
 from ..headings import heading
+from ..kinds import flag, text
 from ..painter import timeline
 from ..scripts import calmest, read_script
-from ..state import bind, flag, get, put, text
+from ..state import bind, get, put
 from ..summary import regime_correlations, wealth
 from ..tables import table
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from ..kinds import Choice
 from ..map_painter import LONGEST, decode, encode, resized
 from ..map_painter.codes import Ids
-from ..state import Choice, get, put
+from ..state import get, put
 from ._images_models import UNLABELLED
 from ._images_starts import start_map
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ..engine import models_folder
+from ..kinds import Choice, text
 from ..map_painter import MapClass
-from ..state import Choice, bind, get, put, text
+from ..state import bind, get, put
 
 if TYPE_CHECKING:
     from spade_image import ImageModel

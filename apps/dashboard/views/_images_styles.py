@@ -12,8 +12,9 @@ import streamlit as st
 
 from ..choices import SEED
 from ..engine import Bounded, gate
+from ..kinds import Choice, number, one_of, text, whole
 from ..map_painter.codes import Ids
-from ..state import Choice, bind, get, number, one_of, put, text, whole
+from ..state import bind, get, put
 from ._images_maps import MAX_IMAGE_BYTES, read_photo_file
 
 if TYPE_CHECKING:

@@ -20,9 +20,10 @@ from ..engine import MINE, keep_model
 from ..figures import ink, show
 from ..files import download
 from ..formats import count, days, number, seconds
+from ..kinds import one_of, text, whole
 from ..processes import run_child
 from ..scripts import read_script
-from ..state import bind, get, one_of, put, text, whole
+from ..state import bind, get, put
 from ..work import find, forget, start, watch
 from ._regimes_source import own_returns
 

@@ -15,7 +15,8 @@ from .. import tables
 from ..figures import ink, show
 from ..formats import count
 from ..headings import heading
-from ..state import Choice, bind, get, put, some_of, text
+from ..kinds import Choice, some_of, text
+from ..state import bind, get, put
 from . import _realism_figures as figures
 from . import _realism_panels as panels
 

@@ -10,7 +10,8 @@ from .. import tables
 from ..figures import show
 from ..formats import count, days, number, percent
 from ..headings import heading
-from ..state import bind, get, one_of, put, some_of
+from ..kinds import one_of, some_of
+from ..state import bind, get, put
 from . import _regimes_figures as draw
 from . import _regimes_maps as maps
 from . import _regimes_numbers as figures

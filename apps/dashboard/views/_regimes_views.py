@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,7 +12,8 @@ from .. import tables
 from ..figures import show
 from ..formats import days, percent
 from ..headings import heading
-from ..state import Choice, bind, get, put, text
+from ..kinds import text
+from ..state import bind, get, put
 from . import _regimes_figures as draw
 from . import _regimes_maps as maps
 from . import _regimes_numbers as figures
@@ -23,8 +23,6 @@ from ._regimes_labels import Seen
 __all__ = ["VIEWS", "Seen"]
 
 AT = text("r_at", most=10)
-CHOICES: tuple[Choice[Any], ...] = (AT, process.WITH, process.MEASURE)
-"""What the views let a reader choose."""
 MARGIN = 63
 """Days shown before and after an episode."""
 

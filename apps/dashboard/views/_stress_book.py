@@ -16,7 +16,8 @@ from ..boundary import boundary, report
 from ..engine import sample
 from ..files import download, upload, uploaded_text
 from ..formats import percent
-from ..state import Choice, bind, get, one_of, put
+from ..kinds import Choice, one_of
+from ..state import bind, get, put
 
 if TYPE_CHECKING:
     from spade_finance.model import ScenarioGenerator

@@ -13,8 +13,9 @@ from ..choices import SCRIPT, SEED
 from ..figures import ink, show
 from ..files import download
 from ..formats import count, days, number, percent, seconds
+from ..kinds import text, whole
 from ..shell import PAGES, page_object
-from ..state import bind, get, put, text, whole
+from ..state import bind, get, put
 from ..work import start, watch
 from ._stress_scenario import OWN, SCENARIO, SEVERITY
 

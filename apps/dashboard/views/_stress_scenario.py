@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from ..choices import EXTRAPOLATE, SCRIPT
+from ..kinds import text
 from ..painter import timeline
 from ..scripts import MARKET, read_script, rows_of, script_of
 from ..starts import start_from
-from ..state import bind, get, put, text
+from ..state import bind, get, put
 
 if TYPE_CHECKING:
     from spade_finance.model import ScenarioGenerator

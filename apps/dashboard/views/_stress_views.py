@@ -15,7 +15,8 @@ from ..cards import Card, cards
 from ..figures import ink, show
 from ..formats import days, number, percent
 from ..headings import heading
-from ..state import bind, get, one_of
+from ..kinds import one_of
+from ..state import bind, get
 from ._stress_engine import measured_dial
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import streamlit as st
 from ..choices import MODEL
 from ..files import download
 from ..formats import count, seconds
-from ..state import bind, get, whole
+from ..kinds import whole
+from ..state import bind, get
 from ..tables import table
 from ..work import start, watch
 from ._stress_engine import Request, labelled_once

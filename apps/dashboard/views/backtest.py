@@ -13,10 +13,11 @@ from ..choices import EXTRAPOLATE, PATHS, SCRIPT, SEED, START_VOL, start_level
 from ..engine import open_model
 from ..files import download
 from ..formats import count, days
+from ..kinds import number, one_of, some_of, text
 from ..painter import timeline
 from ..sidebar import beginning, beyond, sampling
 from ..starts import start_from
-from ..state import bind, get, number, one_of, put, some_of, text
+from ..state import bind, get, put
 from ..tables import table
 from . import _backtest_views as views
 from ._backtest_engine import Trading, about, compared, names, run

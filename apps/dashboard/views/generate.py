@@ -14,10 +14,11 @@ from ..choices import EXTRAPOLATE, MODEL, PATHS, SCRIPT, SEED, START_VOL, start_
 from ..engine import open_model, sample
 from ..files import download_scenarios
 from ..formats import count, days, percent
+from ..kinds import day, one_of, text
 from ..painter import timeline
 from ..sidebar import beginning, beyond, sampling
 from ..starts import start_from
-from ..state import bind, day, get, one_of, put, text
+from ..state import bind, get, put
 from ..summary import summarise
 from . import _generate_views as views
 

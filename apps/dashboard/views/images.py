@@ -17,8 +17,9 @@ from ..choices import SEED
 from ..files import download
 from ..formats import count
 from ..headings import heading
+from ..kinds import Choice, text
 from ..map_painter import surface
-from ..state import Choice, bind, get, put, text
+from ..state import bind, get, put
 from ._images_maps import MAP, MAX_IMAGE_BYTES, chosen_map, keep_map, map_png, read_label_map, sides_of
 from ._images_models import (
     IMAGE_MODEL,

@@ -11,7 +11,8 @@ from ..boundary import boundary
 from ..cards import Card, cards
 from ..engine import model_picker, open_model
 from ..formats import days
-from ..state import bind, get, one_of
+from ..kinds import one_of
+from ..state import bind, get
 from . import _model_views as views
 from ._model_train import train
 

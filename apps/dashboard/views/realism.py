@@ -14,7 +14,8 @@ from ..choices import MODEL, SEED
 from ..engine import model_picker, open_model
 from ..files import download, upload_returns
 from ..formats import count
-from ..state import Choice, bind, day, get, one_of, put, some_of, text
+from ..kinds import Choice, day, one_of, some_of, text
+from ..state import bind, get, put
 from ..work import forget, start, watch
 from . import _realism_views as views
 from ._realism_run import QUICK, Found, Request, quick, run_scorecard

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -14,7 +12,8 @@ from ..choices import MODEL
 from ..engine import model_picker, open_model
 from ..files import download
 from ..formats import days, percent
-from ..state import Choice, bind, get, one_of, put, whole
+from ..kinds import one_of, whole
+from ..state import bind, get, put
 from . import _regimes_views as views
 from ._regimes_labels import ABOUT, METHODS, Labelled, Seen, label_bytes, labelled
 from ._regimes_source import Source, embedded, own_returns
@@ -23,14 +22,11 @@ DATA = one_of("r_data", "embedded", ("embedded", "own"))
 BY = one_of("r_by", "model", tuple(METHODS))
 COUNT = whole("r_n", 4, 2, 6)
 VIEW = one_of("r_view", "history", tuple(views.VIEWS))
-CHOICES: tuple[Choice[Any], ...] = (BY, COUNT, VIEW, *views.CHOICES)
 OWN = "regimes:returns"
 
 
 def page() -> None:
     """Draw the page."""
-    for choice in CHOICES:
-        get(choice)  # an address is read in the first run, when labels or a file may not be there yet
     _controls()
     source = own_returns(OWN) if get(DATA) == "own" else embedded()
     if source is None:

@@ -11,8 +11,9 @@ from ..boundary import boundary
 from ..choices import EXTRAPOLATE, PATHS, SEED, START_VOL, start_level
 from ..engine import open_model
 from ..formats import percent
+from ..kinds import one_of
 from ..sidebar import beginning, beyond, sampling
-from ..state import bind, get, one_of
+from ..state import bind, get
 from . import _stress_views as views
 from ._stress_book import choose_book
 from ._stress_engine import Request, beside, quick
