@@ -191,15 +191,22 @@ class BaseRegimes(Estimator, ABC):
                 f"pass n_regimes={max(2, found)} or a longer history"
             )
 
-    def _warn_rare(self) -> None:
+    @property
+    def weak_(self) -> str:
+        """What to say of regimes with fewer than 60 training days or a single episode; empty where there are none."""
         rare = self.summary_[(self.summary_["days"] < RARE_DAYS) | (self.summary_["spells"] < 2)]
-        if len(rare):
-            found = ", ".join(
-                f"{name} ({int(r['days'])} days, {int(r['spells'])} spells)" for name, r in rare.iterrows()
-            )
+        found = ", ".join(
+            f"{name} ({int(r['days'])} days, {int(r['spells'])} spells)" for name, r in rare.iterrows()
+        )
+        return found and (
+            f"few training days or episodes: {found}; statistics of these regimes are weak, fewer regimes or more "
+            "history help"
+        )
+
+    def _warn_rare(self) -> None:
+        if weak := self.weak_:
             warnings.warn(
-                f"few training days or episodes: {found}; statistics of these regimes are weak, fewer "
-                "regimes or more history help (silence: warnings.filterwarnings on RareRegimeWarning)",
+                f"{weak} (silence: warnings.filterwarnings on RareRegimeWarning)",
                 RareRegimeWarning,
                 stacklevel=3,
             )

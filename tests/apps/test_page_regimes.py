@@ -193,6 +193,7 @@ def test_an_address_names_an_episode_and_nonsense_is_the_whole_history(run_page:
     assert test.selectbox(key="widget:r_at").value == ""
 
 
+@pytest.mark.filterwarnings("ignore::spade_finance.exceptions.RareRegimeWarning")
 def test_no_file_yet_says_what_to_do_and_the_address_is_not_forgotten(run_page: RunPage) -> None:
     test = run_page(
         "regimes", r_data="own", r_by="rules", r_n="2", r_view="agreement", r_with="gmm", r_measure="share"
@@ -206,6 +207,7 @@ def test_no_file_yet_says_what_to_do_and_the_address_is_not_forgotten(run_page: 
     assert "Same label: 1 is full agreement" in words(test)
 
 
+@pytest.mark.filterwarnings("ignore::spade_finance.exceptions.RareRegimeWarning")  # said on the page as well
 def test_own_returns_are_checked_and_labelled(run_page: RunPage) -> None:
     test = run_page("regimes", r_data="own", r_by="hmm", r_n="2")
     test.session_state["regimes:returns"] = (market(days=300).iloc[:200], "simple")
@@ -216,6 +218,7 @@ def test_own_returns_are_checked_and_labelled(run_page: RunPage) -> None:
     test.run()
     assert fine(test), test.error
     assert "600 days" in words(test)
+    assert "Few training days or episodes: crisis (198 days, 1 spells)" in words(test)
     broken = market()
     broken.iloc[5, 0] = np.nan
     test.session_state["regimes:returns"] = (broken, "simple")

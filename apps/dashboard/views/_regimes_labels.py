@@ -148,10 +148,11 @@ def fit_job(job: Job, returns: pd.DataFrame, method: str, n_regimes: int) -> Lab
 def by_labeller(labeller: Any, returns: pd.DataFrame) -> Labelled:
     """Labels of a fitted labeller."""
     ended = labeller.convergence_
-    note = f"The fit: {ended['status']}. {ended['message']}." if ended.get("fallback") else ""
+    notes = [f"The fit: {ended['status']}. {ended['message']}."] if ended.get("fallback") else []
+    notes += [f"{weak[0].upper()}{weak[1:]}."] if (weak := labeller.weak_) else []
     return Labelled(
         labeller.method, labeller.smooth(returns), labeller.filter(returns), labeller.process_,
-        labeller.training_window_, None, note,
+        labeller.training_window_, None, " ".join(notes),
     )  # fmt: skip
 
 
