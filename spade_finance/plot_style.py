@@ -124,6 +124,7 @@ def with_ribbon(scenarios: ScenarioSet) -> go.Figure:
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.88, 0.12], vertical_spacing=0.03)
     colors = regime_colors(scenarios.regimes)
     x = time_axis(scenarios)
+    days = np.maximum(drawn_moments(scenarios) - 1, 0)  # a moment's colour is that of the day that it ends
     for k, regime in enumerate(scenarios.regimes):
         share = (scenarios.codes == k).astype(float)
         share = share if share.ndim == 1 else share.mean(0)
@@ -132,10 +133,10 @@ def with_ribbon(scenarios: ScenarioSet) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=x,
-                y=100 * share[drawn_days(scenarios)],
+                y=100 * share[days],
                 stackgroup="regimes",
                 mode="lines",
-                line={"width": 0, "shape": "hv", "color": colors[regime]},
+                line={"width": 0, "shape": "vh", "color": colors[regime]},
                 fillcolor=colors[regime],
                 name=regime,
                 hoverinfo="name" if scenarios.codes.ndim == 1 else None,
@@ -186,25 +187,35 @@ def band(
     )
 
 
-def drawn_days(scenarios: ScenarioSet) -> NDArray[np.intp]:
-    """Positions of the days that a figure draws: all, or evenly spaced ones of a very long timeline."""
-    n_drawn = min(scenarios.n_days, MOST_DAYS)
-    return np.linspace(0, scenarios.n_days - 1, n_drawn).round().astype(np.intp)
+def drawn_moments(scenarios: ScenarioSet, most: int = MOST_DAYS) -> NDArray[np.intp]:
+    """Moments that a figure draws, 0 the start and t the end of day t: all, or `most` evenly spaced of a long time."""
+    n_drawn = min(scenarios.n_days + 1, most)
+    return np.linspace(0, scenarios.n_days, n_drawn).round().astype(np.intp)
 
 
 def portfolio_levels(scenarios: ScenarioSet, weights: Any, start: float) -> Array:
-    """Value of the portfolio after each drawn day, (paths, drawn days)."""
+    """Value of the portfolio at each drawn moment, (paths, moments); the first is `start`."""
     if weights is None:
         returns = scenarios.simple_array.mean(axis=2, dtype=np.float64)
     else:
         returns = np.asarray(scenarios.portfolio(weights))
-    return np.asarray(start * np.cumprod(1.0 + returns, axis=1))[:, drawn_days(scenarios)]
+    return levels(returns, start)[:, drawn_moments(scenarios)]
 
 
-def time_axis(scenarios: ScenarioSet) -> Any:
-    """Dates of the drawn days, or their numbers counted from 1."""
-    days = drawn_days(scenarios)
-    return days + 1 if scenarios.dates is None else scenarios.dates.to_numpy()[days]
+def levels(returns: Array, start: float) -> Array:
+    """Value before the first of daily simple returns (n, T) and after each, (n, T + 1)."""
+    value = np.cumprod(1.0 + returns, axis=1)
+    return np.asarray(start * np.concatenate([np.ones((len(value), 1)), value], axis=1))
+
+
+def time_axis(scenarios: ScenarioSet, most: int = MOST_DAYS) -> Any:
+    """Drawn moments as numbers of days, or as dates; the start is then the weekday before the first date."""
+    moments = drawn_moments(scenarios, most)
+    if scenarios.dates is None:
+        return moments
+    dates = scenarios.dates.to_numpy()
+    before = np.busday_offset(dates[0].astype("datetime64[D]"), -1, roll="backward").astype(dates.dtype)
+    return np.concatenate([[before], dates])[moments]
 
 
 def _blend(position: float) -> str:

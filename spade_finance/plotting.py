@@ -25,7 +25,8 @@ from spade_finance.plot_style import (
     add_fan,
     band,
     column_colors,
-    drawn_days,
+    drawn_moments,
+    levels,
     lift_legend,
     portfolio_levels,
     regime_colors,
@@ -68,10 +69,10 @@ def fan_chart(
     start : float
         Value before the first day.
     """
-    levels = portfolio_levels(scenarios, weights, start)
+    values = portfolio_levels(scenarios, weights, start)
     name = "equal-weight market" if weights is None else "portfolio"
     figure = with_ribbon(scenarios)
-    add_fan(figure, time_axis(scenarios), levels, row=1, legend=True)
+    add_fan(figure, time_axis(scenarios), values, row=1, legend=True)
     figure.update_layout(
         title=title or f"Value of the {name}, start = {start:g}: median, 50 % and 90 % of paths"
     )
@@ -86,10 +87,10 @@ def spaghetti(
     import plotly.graph_objects as go
 
     shown = scenarios.subset(slice(0, n_shown))
-    levels = portfolio_levels(shown, weights, start)
+    values = portfolio_levels(shown, weights, start)
     figure = with_ribbon(scenarios)
     x = time_axis(scenarios)
-    for i, path in enumerate(levels):
+    for i, path in enumerate(values):
         figure.add_trace(
             go.Scatter(
                 x=x,
@@ -103,7 +104,7 @@ def spaghetti(
             row=1,
             col=1,
         )
-    figure.update_layout(title=f"{len(levels)} single paths of {scenarios.n_paths:,}, start = {start:g}")
+    figure.update_layout(title=f"{len(values)} single paths of {scenarios.n_paths:,}, start = {start:g}")
     figure.update_yaxes(title_text="value", row=1, col=1)
     return figure
 
@@ -126,8 +127,8 @@ def sector_fans(scenarios: ScenarioSet, *, start: float = 100.0) -> go.Figure:
     )
     x = time_axis(scenarios)
     for i in range(len(names)):
-        value = start * np.cumprod(1.0 + scenarios.simple_array[:, :, i].astype(np.float64), axis=1)
-        low, median, high = np.quantile(value[:, drawn_days(scenarios)], [0.05, 0.5, 0.95], axis=0)
+        value = levels(scenarios.simple_array[:, :, i].astype(np.float64), start)
+        low, median, high = np.quantile(value[:, drawn_moments(scenarios)], [0.05, 0.5, 0.95], axis=0)
         at = {"row": i // columns + 1, "col": i % columns + 1}
         figure.add_trace(band(x, low, high, 0.3, "90 % of paths", legend=i == 0), **at)
         line = {"color": GENERATED, "width": 1.6}

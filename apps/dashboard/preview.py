@@ -54,8 +54,8 @@ def shapes(figure: go.Figure) -> list[Shape]:
     for trace in figure.data:
         row = 2 if trace.yaxis == "y2" else 1
         x, y = _numbers(trace.x), np.asarray(trace.y, dtype=float)
-        if trace.stackgroup:  # each day's share holds until the next day
-            x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
+        if trace.stackgroup:  # a day's share holds from the end of the day before to its own
+            x, y = np.repeat(x, 2)[:-1], np.repeat(y, 2)[1:]
             floor = np.zeros_like(y) if floor is None else floor
             found.append(_area(row, x, floor, floor + y, trace.fillcolor))
             floor = floor + y

@@ -19,9 +19,12 @@ from spade_finance.plot_style import (
     TEXT,
     add_fan,
     band,
+    drawn_moments,
+    levels,
     lift_legend,
     regime_colors,
     style,
+    time_axis,
     with_ribbon,
 )
 
@@ -49,12 +52,12 @@ __all__ = [
 def wealth_fan(result: BacktestResult, start: float = 100.0) -> go.Figure:
     """Value over time: median, 50 % and 90 % of paths, the real history on it, regimes beneath."""
     figure = with_ribbon(_timeline(result))
-    days, x = _days(result)
-    value = np.asarray(np.cumprod(1.0 + result.record.returns.astype(np.float64), axis=1)[:, days] * start)
+    moments, x = _moments(result)
+    value = levels(result.record.returns.astype(np.float64), start)[:, moments]
     add_fan(figure, x, value, row=1, legend=True)
     if result.real_window is not None:
-        real = np.asarray(np.cumprod(1.0 + result.real_window[0].to_numpy(dtype=np.float64)) * start)
-        _real_line(figure, result, x, days, real, row=1)
+        real = levels(result.real_window[0].to_numpy(dtype=np.float64)[None], start)[0]
+        _real_line(figure, result, x, moments, real, row=1)
     title = f"Value of 100 in {result.strategy}: median, 50 % and 90 % of paths"
     figure.update_layout(title={"text": title}, height=480)
     figure.update_yaxes(title_text="value", row=1, col=1)
@@ -71,8 +74,8 @@ def drawdown_cone(result: BacktestResult) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = with_ribbon(_timeline(result))
-    days, x = _days(result)
-    depth = 100 * _depth(result.record.returns.astype(np.float64))[:, days]
+    moments, x = _moments(result)
+    depth = 100 * _depth(result.record.returns.astype(np.float64))[:, moments]
     add_fan(figure, x, depth, row=1, legend=True)
     worst = np.quantile(depth, 0.01, axis=0)
     line = {"color": GENERATED, "width": 1, "dash": "dot"}
@@ -81,7 +84,7 @@ def drawdown_cone(result: BacktestResult) -> go.Figure:
     )
     if result.real_window is not None:
         real = 100 * _depth(result.real_window[0].to_numpy(dtype=np.float64)[None])[0]
-        _real_line(figure, result, x, days, real, row=1)
+        _real_line(figure, result, x, moments, real, row=1)
     figure.update_layout(title={"text": "Drawdown: percent below the highest value so far"}, height=400)
     figure.update_yaxes(title_text="percent", row=1, col=1)
     return figure
@@ -180,10 +183,9 @@ def rolling_sharpe(result: BacktestResult, days: int = 126) -> go.Figure:
         raise InputError(
             f"days={days!r} is out of range: pass at least 20 and less than {result.record.n_days}"
         )
-    drawn, x = _days(result)
-    drawn = drawn[drawn >= days - 1]
-    x = x[len(x) - len(drawn) :]
-    rolling = _rolling_sharpe(result.record.returns.astype(np.float64), days)[:, drawn - days + 1]
+    drawn, x = _moments(result)
+    x, drawn = x[drawn >= days], drawn[drawn >= days]
+    rolling = _rolling_sharpe(result.record.returns.astype(np.float64), days)[:, drawn - days]
     figure = go.Figure()
     q05, q25, q50, q75, q95 = np.nanquantile(rolling, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     figure.add_trace(band(x, q05, q95, 0.2, "90 % of paths"))
@@ -191,7 +193,7 @@ def rolling_sharpe(result: BacktestResult, days: int = 126) -> go.Figure:
     figure.add_trace(go.Scatter(x=x, y=q50, line={"color": GENERATED, "width": 2.4}, name="median"))
     if result.real_window is not None and len(result.real_window[0]) > days:
         real = _rolling_sharpe(result.real_window[0].to_numpy(dtype=np.float64)[None], days)[0]
-        padded = np.concatenate([np.full(days - 1, np.nan), real])
+        padded = np.concatenate([np.full(days, np.nan), real])
         _real_line(figure, result, x, drawn, padded)
     figure.add_hline(y=0, line={"color": TEXT, "width": 1})
     figure = style(figure, f"Rolling Sharpe ratio of {days} days, annual", 380)
@@ -245,11 +247,11 @@ def loss_probability(result: BacktestResult) -> go.Figure:
     """Share of paths below their start, percent, by holding time; real history's rolling share at 1, 3, 5 years."""
     import plotly.graph_objects as go
 
-    days, _ = _days(result)
-    wealth = np.cumprod(1.0 + result.record.returns.astype(np.float64), axis=1)[:, days]
+    days = _moments(result)[0][1:]
+    wealth = levels(result.record.returns.astype(np.float64), 1.0)[:, days]
     share = (wealth < 1.0).mean(axis=0)
     error = 1.96 * np.sqrt(share * (1 - share) / len(wealth))
-    x = (days + 1) / YEAR
+    x = days / YEAR
     figure = go.Figure()
     figure.add_trace(band(x, 100 * np.maximum(share - error, 0), 100 * (share + error), 0.3, "95 % interval"))
     line = {"color": GENERATED, "width": 2.4}
@@ -259,7 +261,7 @@ def loss_probability(result: BacktestResult) -> go.Figure:
     )
     if result.real is not None:
         wealth = np.concatenate([[1.0], np.cumprod(1.0 + result.real.returns.to_numpy(dtype=np.float64))])
-        held = [int(h) for h in np.unique(np.round(np.linspace(21, min(days[-1] + 1, len(wealth) - 1), 60)))]
+        held = [int(h) for h in np.unique(np.round(np.linspace(21, min(days[-1], len(wealth) - 1), 60)))]
         if held[-1] >= 21:
             shares = [100 * float((wealth[h:] < wealth[:-h]).mean()) for h in held]
             figure.add_trace(
@@ -286,33 +288,32 @@ def _timeline(result: BacktestResult) -> Any:
     )
 
 
-def _days(result: BacktestResult) -> tuple[NDArray[np.intp], Any]:
-    """Positions of the days that are drawn, and their place on the axis."""
-    n_days = result.record.n_days
-    days = np.linspace(0, n_days - 1, min(n_days, MOST_DAYS // 2)).round().astype(np.intp)
-    return days, days + 1 if result.dates is None else result.dates.to_numpy()[days]
+def _moments(result: BacktestResult) -> tuple[NDArray[np.intp], Any]:
+    """Moments that are drawn, 0 the start and t the end of day t, and their place on the axis."""
+    most = MOST_DAYS // 2
+    return drawn_moments(_timeline(result), most), time_axis(_timeline(result), most)
 
 
 def _real_line(
     figure: go.Figure,
     result: BacktestResult,
     x: Any,
-    days: NDArray[np.intp],
+    moments: NDArray[np.intp],
     values: Array,
     row: int | None = None,
 ) -> None:
-    """The real window on the paths' axis, its dates in the legend and on hover."""
+    """The real window on the paths' axis, its dates in the legend and on hover; `values` from the start on."""
     import plotly.graph_objects as go
 
     assert result.real_window is not None
     index = result.real_window[0].index
-    inside = days < len(values)
+    inside = moments < len(values)
     at = {} if row is None else {"row": row, "col": 1}
     figure.add_trace(
         go.Scatter(
-            x=x[inside], y=values[days[inside]], mode="lines", line={"color": REAL, "width": 2.2},
+            x=x[inside], y=values[moments[inside]], mode="lines", line={"color": REAL, "width": 2.2},
             name=f"real, {index[0]:%Y-%m} to {index[-1]:%Y-%m}",
-            customdata=[f"{index[d]:%Y-%m-%d}" for d in days[inside]],
+            customdata=[f"{index[max(m - 1, 0)]:%Y-%m-%d}" for m in moments[inside]],
             hovertemplate="real %{customdata}: %{y:.4g}<extra></extra>",
         ),
         **at,
@@ -320,9 +321,9 @@ def _real_line(
 
 
 def _depth(returns: Array) -> Array:
-    """Drawdown (n, T) of daily returns, the start value counted as a high."""
-    wealth = np.cumprod(1.0 + returns, axis=1)
-    return np.asarray(wealth / np.maximum(np.maximum.accumulate(wealth, axis=1), 1.0) - 1.0)
+    """Drawdown (n, T + 1) of daily returns, nought before the first, whose value counts as a high."""
+    wealth = levels(returns, 1.0)
+    return np.asarray(wealth / np.maximum.accumulate(wealth, axis=1) - 1.0)
 
 
 def _rolling_sharpe(returns: Array, days: int) -> Array:

@@ -99,6 +99,11 @@ class BacktestResult:
                 said.append(
                     f"the real history has only {len(series):,} invested days: its marks are of a shorter stretch"
                 )
+            if series.index[0] > self.real.returns.index[0]:
+                said.append(
+                    "turnover and costs of the paths include buying in from cash on their first day; those of the "
+                    "real stretch, cut from a longer run, do not"
+                )
         return tuple(said)
 
     @property

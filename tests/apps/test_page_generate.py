@@ -137,15 +137,16 @@ def test_the_stand_in_shows_the_fans_quantiles_and_regimes() -> None:
 
     made = scenarios()
     value = 100 * np.cumprod(1 + made.simple_array.mean(axis=2, dtype=np.float64), axis=1)
+    value = np.insert(value, 0, 100.0, axis=1)
     low, q25, middle, q75, high = np.quantile(value, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     drawn = shapes(fan_chart(made))
     wide, half, median = (s for s in drawn if s.row == 1)
     for band, (below, above) in ((wide, (low, high)), (half, (q25, q75))):
         np.testing.assert_allclose(band.y, np.concatenate([below, above[::-1]]))
-        np.testing.assert_array_equal(band.x, [*range(1, 61), *range(60, 0, -1)])
+        np.testing.assert_array_equal(band.x, [*range(61), *range(60, -1, -1)])
     np.testing.assert_allclose(median.y, middle)
     ribbon = {s.fill: s for s in drawn if s.row == 2}
-    held = {"#009E73": (1, 31), "#D55E00": (31, 41), "#E69F00": (41, 60)}  # a day holds until the next
+    held = {"#009E73": (0, 30), "#D55E00": (30, 40), "#E69F00": (40, 60)}
     for color, (first, last) in held.items():
         area = ribbon[color]
         n = len(area.x) // 2

@@ -94,10 +94,12 @@ def test_the_wealth_fan_holds_paths_and_history(result: BacktestResult) -> None:
     figure = figures.wealth_fan(result)
     wealth = 100 * np.cumprod(1 + result.record.returns.astype(np.float64), axis=1)
     median = next(trace for trace in figure.data if trace.name == "median")
-    np.testing.assert_allclose(median.y, np.quantile(wealth, 0.5, axis=0))
+    np.testing.assert_allclose(median.y, [100, *np.quantile(wealth, 0.5, axis=0)])
+    np.testing.assert_array_equal(median.x, np.arange(DAYS + 1))
     real = next(trace for trace in figure.data if (trace.name or "").startswith("real"))
     assert result.real is not None
-    np.testing.assert_allclose(real.y, 100 * np.cumprod(1 + result.real.returns.to_numpy()[-DAYS:]))
+    np.testing.assert_allclose(real.y, [100, *(100 * np.cumprod(1 + result.real.returns.to_numpy()[-DAYS:]))])
+    assert real.customdata[1] == f"{result.real.returns.index[-DAYS]:%Y-%m-%d}"
     assert real.customdata[-1] == f"{result.real.returns.index[-1]:%Y-%m-%d}"
 
 
@@ -105,7 +107,7 @@ def test_the_drawdown_cone_and_the_probability_of_loss(result: BacktestResult) -
     wealth = np.cumprod(1 + result.record.returns.astype(np.float64), axis=1)
     depth = np.stack([[100 * (w[t] / max(1.0, *w[: t + 1]) - 1) for t in range(DAYS)] for w in wealth])
     median = next(trace for trace in figures.drawdown_cone(result).data if trace.name == "median")
-    np.testing.assert_allclose(median.y, np.median(depth, axis=0), atol=1e-10)
+    np.testing.assert_allclose(median.y, [0, *np.median(depth, axis=0)], atol=1e-10)
     loss = next(trace for trace in figures.loss_probability(result).data if trace.name == "paths")
     np.testing.assert_allclose(loss.y, 100 * (wealth < 1).mean(axis=0))
     assert loss.x[251] == 1.0

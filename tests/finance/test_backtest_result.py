@@ -175,7 +175,11 @@ def test_the_real_mark_is_the_latest_stretch_as_long_as_a_path(result: BacktestR
     assert "shorter stretch" in short.remarks[-1]
     seen = replace(real, training_end=real.returns.index[-50])
     assert "seen part of it" in BacktestResult("x", record(), seen).remarks[0]
-    assert result.remarks == ("odd",)
+    first, entry = result.remarks
+    assert first == "odd"
+    assert "buying in from cash" in entry
+    whole = BacktestResult("x", record(), real_run(DAYS))  # not cut: it buys in as the paths do
+    assert not any("buying in" in remark for remark in whole.remarks)
 
 
 def test_median_and_worst_decile_paths(result: BacktestResult) -> None:
@@ -215,7 +219,7 @@ def test_repr_says_what_matters(result: BacktestResult) -> None:
     text = repr(result)
     assert "momentum on 60 paths of 300 days; real: 2020-" in text
     assert "Sharpe ratio" in text
-    assert text.endswith("note: odd")
+    assert "note: odd\nnote: turnover and costs of the paths" in text
     assert shown(0.1234, "percent") == "12.3"
     assert shown(float("nan"), "ratio") == "–"
 

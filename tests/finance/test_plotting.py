@@ -42,21 +42,27 @@ def contrast(color: str, background: str) -> float:
 def test_fan_is_the_quantiles_of_the_compounded_market():
     figure = plotting.fan_chart(FIXED)
     level = 100 * np.cumprod(1 + FIXED.simple_array.astype(np.float64).mean(2), axis=1)
-    np.testing.assert_allclose(named(figure, "median")[0].y, np.quantile(level, 0.5, axis=0))
+    median = named(figure, "median")[0]
+    np.testing.assert_array_equal(median.x, np.arange(61))
+    np.testing.assert_allclose(median.y, [100, *np.quantile(level, 0.5, axis=0)])
     band = named(figure, "90 % of paths")[0].y
-    np.testing.assert_allclose(band[:60], np.quantile(level, 0.05, axis=0))
-    np.testing.assert_allclose(band[60:][::-1], np.quantile(level, 0.95, axis=0))
+    np.testing.assert_allclose(band[:61], [100, *np.quantile(level, 0.05, axis=0)])
+    np.testing.assert_allclose(band[61:][::-1], [100, *np.quantile(level, 0.95, axis=0)])
 
 
 def test_fan_of_a_portfolio_uses_its_weights():
     figure = plotting.fan_chart(FIXED, {"Sector2": 1.0}, start=1.0)
     level = np.cumprod(1 + FIXED.simple_array[:, :, 1].astype(np.float64), axis=1)
-    np.testing.assert_allclose(named(figure, "median")[0].y, np.quantile(level, 0.5, axis=0))
+    np.testing.assert_allclose(named(figure, "median")[0].y, [1, *np.quantile(level, 0.5, axis=0)])
 
 
 def test_ribbon_of_a_fixed_timeline_is_whole_bands():
     figure = plotting.fan_chart(FIXED)
-    np.testing.assert_array_equal(named(figure, "crisis")[0].y, np.repeat([0, 100, 0], [30, 20, 10]))
+    crisis = named(figure, "crisis")[0]
+    # Between the ends of days t - 1 and t stands the regime of day t: a line that goes up or down first, then along.
+    assert crisis.line.shape == "vh"
+    np.testing.assert_array_equal(crisis.y[1:], np.repeat([0, 100, 0], [30, 20, 10]))
+    assert crisis.y[0] == 0
     assert named(figure, "sideways") == []
     assert named(figure, "crisis")[0].fillcolor == "#D55E00"
 
@@ -64,7 +70,8 @@ def test_ribbon_of_a_fixed_timeline_is_whole_bands():
 def test_ribbon_of_drawn_timelines_is_the_share_of_paths():
     figure = plotting.fan_chart(DRAWN)
     shares = np.array([named(figure, r)[0].y for r in DRAWN.regimes])
-    np.testing.assert_allclose(shares[3], 100 * (DRAWN.codes == 3).mean(0))
+    np.testing.assert_allclose(shares[3, 1:], 100 * (DRAWN.codes == 3).mean(0))
+    np.testing.assert_array_equal(shares[:, 0], shares[:, 1])
     np.testing.assert_allclose(shares.sum(0), 100.0)
 
 
@@ -73,9 +80,9 @@ def test_ribbon_of_a_long_timeline_stays_light():
     figure = plotting.fan_chart(long)
     median = named(figure, "median")[0]
     assert len(median.x) == 1500
-    assert (median.x[0], median.x[-1]) == (1, 10_000)
+    assert (median.x[0], median.x[-1]) == (0, 10_000)
     crisis = named(figure, "crisis")[0]
-    np.testing.assert_array_equal(crisis.y, 100.0 * (long.codes[crisis.x - 1] == 3))
+    np.testing.assert_array_equal(crisis.y[1:], 100.0 * (long.codes[crisis.x[1:] - 1] == 3))
 
 
 def test_spaghetti_shows_whole_single_paths():
@@ -83,14 +90,14 @@ def test_spaghetti_shows_whole_single_paths():
     lines = [t for t in figure.data if t.name.startswith("path")]
     assert len(lines) == 7
     level = 100 * np.cumprod(1 + FIXED.simple_array[3].astype(np.float64).mean(1))
-    np.testing.assert_allclose(named(figure, "path 3")[0].y, level)
+    np.testing.assert_allclose(named(figure, "path 3")[0].y, [100, *level])
 
 
 def test_sectors_have_a_panel_each():
     figure = plotting.sector_fans(FIXED)
     assert [a.text for a in figure.layout.annotations] == list(FIXED.sectors)
     level = 100 * np.cumprod(1 + FIXED.simple_array[:, :, 2].astype(np.float64), axis=1)
-    np.testing.assert_allclose(named(figure, "median")[2].y, np.median(level, axis=0))
+    np.testing.assert_allclose(named(figure, "median")[2].y, [100, *np.median(level, axis=0)])
     others = [figure.layout[f"yaxis{i}"].matches for i in range(2, len(FIXED.sectors) + 1)]
     assert others == ["y"] * len(others)  # one scale for all rows
 
@@ -224,4 +231,6 @@ def test_dates_stand_on_the_axis():
     dates = pd.bdate_range("2024-01-01", periods=60)
     dated = type(FIXED)(FIXED.log_array, FIXED.sectors, FIXED.regimes, FIXED.codes, dates=dates)
     figure = plotting.fan_chart(dated)
-    assert pd.Timestamp(named(figure, "median")[0].x[0]) == pd.Timestamp("2024-01-01")
+    found = pd.DatetimeIndex(named(figure, "median")[0].x)
+    assert (found[1:] == dates).all()
+    assert found[0] == pd.Timestamp("2023-12-29")  # the close before the first day
