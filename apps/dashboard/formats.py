@@ -52,6 +52,11 @@ def _written(
 ) -> str:
     if value is None or not math.isfinite(value):
         return "–"
+    if (
+        error is not None and 0 < factor * error < math.inf
+    ):  # an error that is not nought is not written as nought
+        needed = math.ceil(-math.log10(2 * factor * error))
+        digits = needed if digits < needed <= digits + 3 else digits
     text = f"{factor * value:{'+' if signed else ''},.{digits}f}"
     if float(text.replace(",", "")) == 0:
         text = text.lstrip("+-")

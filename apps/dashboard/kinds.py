@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -47,7 +48,7 @@ def whole(name: str, default: int, low: int, high: int) -> Choice[int]:
     """A whole number from `low` to `high`."""
 
     def read(said: str) -> int:
-        if not said.strip().lstrip("-").isdigit() or not low <= int(said) <= high:
+        if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", said) or not low <= int(said) <= high:
             raise ValueError(f"expected a whole number from {low:,} to {high:,}")
         return int(said)
 

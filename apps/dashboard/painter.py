@@ -15,7 +15,7 @@ import streamlit as st
 
 from .boundary import report
 from .choices import SCRIPT
-from .kinds import Choice
+from .kinds import LONGEST, Choice
 from .scripts import MARKET, MAX_DAYS, Rows, held_to_range, read_script, rows_of, script_of
 from .state import bind, get, put
 
@@ -60,20 +60,25 @@ def timeline(
     slots = st.session_state.setdefault(f"{key}:painter", {"echo": 0, "rows": None, "for": None})
     surface = st.container(key=f"{key}-surface")
     st.text_area(
-        f"{label} as text", height=68, max_chars=6000, **bind(choice),
+        f"{label} as text", height=68, **bind(choice),
         help="Segments regime:days, separated by commas; regime*1.1 is more severe, bull~crisis:10 a blend, markov:60 "
         "drawn for each path, 2008-09-01..2009-03-31 replays history, ;Energy[20]=crisis:40 a sector's own.",
     )  # fmt: skip
     script: str | None = None
     try:
-        parsed = read_script(get(choice), model)
+        if len(said := get(choice)) > LONGEST:
+            raise InputError(
+                f"The timeline has {len(said):,} characters; at most {LONGEST:,} fit into an address: join segments, "
+                "or give it to the command line"
+            )
+        parsed = read_script(said, model)
         if parsed.needs_history:
             with st.spinner("Labelling the model's history (once)…"):
                 model.history()
         slots["rows"], slots["for"] = rows_of(parsed, model), model.hash_
         script = str(parsed)
-        if said := held_to_range(parsed, model):
-            st.caption(said)
+        if held := held_to_range(parsed, model):
+            st.caption(held)
     except InputError as error:
         report(error)
     if slots["rows"] is None or slots["for"] != model.hash_:

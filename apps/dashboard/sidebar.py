@@ -12,10 +12,11 @@ from .state import bind
 __all__ = ["beginning", "beyond", "sampling"]
 
 
-def sampling() -> None:
-    """Which model, how many paths, which seed."""
+def sampling(*, paths: bool = True) -> None:
+    """Which model, how many paths (where that is a choice), which seed."""
     model_picker()
-    st.slider("Paths", 50, 5000, step=50, **bind(PATHS))
+    if paths:
+        st.slider("Paths", 50, 5000, step=50, **bind(PATHS))
     st.number_input(
         "Seed", 0, 2**31 - 1, step=1, help="The same seed gives the same paths, always.", **bind(SEED)
     )

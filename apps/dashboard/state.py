@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from .kinds import NAMES, Choice
+from .kinds import LONGEST, NAMES, Choice
 
 __all__ = ["adopt", "bind", "finish", "get", "link", "put", "reset"]
 
@@ -136,11 +136,11 @@ def finish() -> list[str]:
 
 
 def _address() -> dict[str, str]:
-    """What the address should say."""
+    """What the address should say; what no address has room for is left out (the page has to say so)."""
     return {
         name: choice.write(get(choice))
         for name, choice in list(_used().items())
-        if get(choice) != choice.default
+        if get(choice) != choice.default and len(choice.write(get(choice))) <= LONGEST
     }
 
 

@@ -186,10 +186,7 @@ class BaseRegimes(Estimator, ABC):
     def _check_found(self, codes: Codes, *, sector: bool) -> None:
         found = len(np.unique(codes))
         if found < self.n_regimes and not sector:
-            raise InputError(
-                f"n_regimes={self.n_regimes}: only {found} are found in these {len(codes)} days; "
-                f"pass n_regimes={max(2, found)} or a longer history"
-            )
+            raise InputError(too_few(self.n_regimes, found, len(codes)))
 
     @property
     def weak_(self) -> str:
@@ -325,6 +322,16 @@ class BaseRegimes(Estimator, ABC):
         from spade_finance.regimes.labeller_config import labeller_from_config
 
         return labeller_from_config(config)
+
+
+def too_few(wanted: int, found: int, n_days: int) -> str:
+    """What to say where a fit finds fewer regimes than were asked for."""
+    way_out = (
+        f"pass n_regimes={found} or a longer history"
+        if found >= 2
+        else "the history has to be longer or livelier"
+    )
+    return f"n_regimes={wanted}: only {found} {'is' if found == 1 else 'are'} found in these {n_days} days; {way_out}"
 
 
 def _summary(market: Array, codes: Codes, regimes: tuple[str, ...]) -> pd.DataFrame:

@@ -35,7 +35,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spade_finance.exceptions import InputError
-from spade_finance.regimes.base import BaseRegimes
+from spade_finance.regimes.base import BaseRegimes, too_few
 from spade_finance.regimes.features import FEATURES, FeatureMaker
 from spade_finance.regimes.spells import runs
 
@@ -130,10 +130,7 @@ class JumpRegimes(BaseRegimes):
             centres[lost] = start.centres_[lost] if not lost.all() else 0.0
         elif np.isnan(centres).any():
             found = int((~np.isnan(centres).any(axis=1)).sum())
-            raise InputError(
-                f"n_regimes={self.n_regimes}: only {found} are found in these {len(market)} days; "
-                f"pass n_regimes={max(2, found)} or a longer history"
-            )
+            raise InputError(too_few(self.n_regimes, found, len(market)))
         self.centres_ = centres
         codes = self._decode(seen)
         self.temperature_ = self._calibrate(market, codes)

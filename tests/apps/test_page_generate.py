@@ -95,6 +95,17 @@ def test_every_view_draws(run_page: RunPage, view: str) -> None:
     assert fine(test), test.error
 
 
+def test_a_timeline_too_long_for_an_address_is_said(run_page: RunPage) -> None:
+    test = run_page("generate", paths="50")
+    long = ",".join(["bull:1", "bear:1"] * 500)
+    test.text_area(key="widget:script").set_value(long).run()
+    assert not test.exception
+    assert "6,999 characters; at most 6,000" in test.error[0].value
+    assert "script" not in test.query_params
+    test.text_area(key="widget:script").set_value("bear:9").run()
+    assert fine(test), test.error
+
+
 MISSING = """
 from apps.dashboard import shell, state
 state.adopt("x")

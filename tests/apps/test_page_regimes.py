@@ -218,6 +218,7 @@ def test_own_returns_are_checked_and_labelled(run_page: RunPage) -> None:
     test.run()
     assert fine(test), test.error
     assert "600 days" in words(test)
+    assert "uploaded before" in " ".join(e.value for e in test.text)
     assert "Few training days or episodes: crisis (198 days, 1 spells)" in words(test)
     broken = market()
     broken.iloc[5, 0] = np.nan

@@ -86,6 +86,19 @@ def test_reverse_stress_asks_first(run_page: RunPage) -> None:
 # ---- the portfolio
 
 
+def test_a_book_that_can_be_ruined_is_warned_of_in_every_view(run_page: RunPage) -> None:
+    test = run_page(
+        "stress",
+        scenario="own",
+        script="crisis:60",
+        paths="60",
+        weights="Energy:12,Financials:-11",
+        s_view="drawdowns",
+    )
+    assert not test.exception
+    assert "of 60 paths lose the whole capital" in test.warning[0].value
+
+
 def test_weights_survive_the_address() -> None:
     weights = (("Energy", 1 / 3), ("A, B: 50 %", -0.2))
     again = book_of.WEIGHTS.read(book_of.WEIGHTS.write(weights))

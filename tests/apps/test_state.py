@@ -152,7 +152,7 @@ def test_a_parameter_waits_for_whoever_asks_for_it() -> None:
 @pytest.mark.parametrize(
     ("choice", "good", "value", "bad"),
     [
-        (kinds.whole("n", 1, 0, 5), "5", 5, ["6", "-1", "1.5", "", "²"]),
+        (kinds.whole("n", 1, 0, 5), "5", 5, ["6", "-1", "1.5", "", "²", "٣", "9" * 5000]),
         (kinds.number("x", 1.0, 0, 5), "2.5", 2.5, ["nan", "inf", "6", "a"]),
         (kinds.flag("f"), "1", True, ["2", "yes"]),
         (kinds.day("d"), "2024-02-29", datetime.date(2024, 2, 29), ["2023-02-29", "x"]),
@@ -174,6 +174,10 @@ def test_numbers_are_written_as_finance_does() -> None:
     assert formats.percent(-0.05, signed=True) == "\u22125.0 %"
     assert formats.percent(0.05, signed=True) == "+5.0 %"
     assert formats.percent(-0.0001) == "0.0 %"
+    assert formats.percent(-0.00987, 0.00031) == "\u22120.99 ± 0.03 %"
+    assert formats.number(0.273, 0.0042) == "0.273 ± 0.004"
+    assert formats.number(2.0, 1e-17) == "2.00 ± 0.00"
+    assert formats.number(2.0, 0.0) == "2.00 ± 0.00"
     assert formats.percent(float("nan")) == "–"
     assert formats.percent(0.1, float("nan")) == "10.0 %"
     assert formats.bps(0.0025) == "25 bps"

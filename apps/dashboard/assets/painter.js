@@ -49,7 +49,7 @@ class Painter {
       if (foreign) this.past.push(this.rows), (this.future = []);
       this.rows = JSON.parse(said);
       if (data.sectors.some((s) => this.rows[s].some((p) => p.kind !== "with"))) this.open = true;
-      if (foreign) this.view = null;
+      if (foreign) this.view = null, this.say("");
     }
     this.buttons();
     this.draw();

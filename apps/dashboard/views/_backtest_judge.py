@@ -185,6 +185,7 @@ def _overfitting(panel: Overfitting) -> None:
         alt="Histograms over paths of the probability of overfitting and the deflated Sharpe ratio.",
     )
     table(statistics_table(panel))
+    st.caption("Costly statistics take the first of the paths only; the last column says how many.")
     with st.expander(f"The {len(panel.variants)} variants"):
         table(_variants(panel))
     st.caption(

@@ -37,7 +37,11 @@ SHORT = {
 def said(result: BacktestResult, name: str, column: str) -> str:
     """A number of the result's table in its unit."""
     value = result.value(name, column=column)
-    return percent(value) if _unit(name) == "percent" else number(value)
+    return (
+        percent(value)
+        if _unit(name) == "percent"
+        else number(value, digits=0 if _unit(name) == "days" else 2)
+    )
 
 
 def strategy_table(results: dict[str, BacktestResult], column: str = "mean") -> pd.DataFrame:

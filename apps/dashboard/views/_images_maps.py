@@ -171,7 +171,11 @@ def _measure(name: str, content: bytes) -> None:
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")) as found:
             width, height = found.size
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{name} has far more than the {MAX_PIXELS // 10**6} million pixels that are read here: make it smaller"
+        ) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise InputError(f"{name} is no picture that can be read: upload a PNG") from None
     if width * height > MAX_PIXELS:
         raise InputError(

@@ -48,8 +48,9 @@ def card(model: ScenarioGenerator) -> None:
     heading("Regimes, calm to worst")
     tables.table(regime_rows(model))
     st.caption(
-        "Of the training days. Market: equal weight; log return and volatility a year of 252 days. Mean spell: of the "
-        "fitted law. Severity: an episode's volatility over its regime's; 1 is typical."
+        "Of the training days. Market: equal weight; log return and volatility a year of 252 days. Mean spell and "
+        "share of time: of the fitted law, in the long run. Severity: an episode's volatility over its regime's; 1 is "
+        "typical."
     )
 
 

@@ -57,7 +57,19 @@ def own_returns(key: str, label: str = "Your daily returns or prices") -> Source
     raw = upload_returns(label, key=f"{key}:file", raw=True)
     if raw is not None:
         st.session_state[key] = (raw, st.session_state[f"{key}:file:kind"])
+        st.session_state[f"{key}:name"] = st.session_state[f"{key}:file"].name
     kept = st.session_state.get(key)
+    if kept is not None and raw is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            name = st.session_state.get(f"{key}:name", "the file")
+            st.text(f"In use: {name}, uploaded before.", width="content")
+            st.button(
+                "Remove",
+                icon=":material/close:",
+                on_click=st.session_state.pop,
+                args=(key,),
+                key=f"{key}:drop",
+            )
     if kept is None:
         st.caption(
             "A date column first, then one column an asset. It stays in this session and is seen by no other."

@@ -97,7 +97,9 @@ def _headline(found: Labelled) -> None:
             ),
             Card("Episodes", f"{len(late) + 1:,}", f"of {len(found.regimes)} regimes, in hindsight"),
             Card(
-                "On the last day", now, f"probability {percent(causal.probabilities[now].iloc[-1], digits=0)}"
+                "On the last day",
+                now,
+                f"as known then, probability {percent(causal.probabilities[now].iloc[-1], digits=0)}",
             ),
             Card("Known on the day", percent(same, digits=0), "days whose causal label hindsight confirms"),
             Card(
