@@ -106,7 +106,10 @@ def read_upload(name: str, content: bytes, kind: str = "simple", *, raw: bool = 
     with tempfile.TemporaryDirectory(prefix="spade-upload-") as folder:
         place = Path(folder) / _safe(name)
         place.write_bytes(content)
-        table = read_raw(place)
+        try:
+            table = read_raw(place)
+        except InputError as error:
+            raise InputError(str(error).replace(str(place), name)) from None  # where it lay is nobody's business
     if len(table) > MAX_ROWS or table.shape[1] > MAX_COLUMNS:
         raise InputError(
             f"{name}: {len(table):,} rows and {table.shape[1]:,} columns; at most {MAX_ROWS:,} and {MAX_COLUMNS} are "

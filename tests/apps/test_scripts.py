@@ -248,3 +248,13 @@ def test_correlations_by_regime(paths: ScenarioSet) -> None:
     assert list(found) == ["bull", "crisis"]
     assert found["crisis"][0, 1] == pytest.approx(0.6, abs=0.03)
     np.testing.assert_allclose(np.diag(found["bull"]), 1)
+
+
+@pytest.mark.parametrize("name", ["fake.parquet", "fake.csv.gz"])
+def test_a_file_that_cannot_be_read_is_named_without_the_servers_folders(name: str) -> None:
+    from apps.dashboard.files import read_upload
+
+    with pytest.raises(InputError) as caught:
+        read_upload(name, b"\x1f\x8bPAR1 not really")
+    assert name in str(caught.value)
+    assert "spade-upload" not in str(caught.value)
