@@ -109,7 +109,8 @@ def read_upload(name: str, content: bytes, kind: str = "simple", *, raw: bool = 
         try:
             table = read_raw(place)
         except InputError as error:
-            raise InputError(str(error).replace(str(place), name)) from None  # where it lay is nobody's business
+            # Where it lay on the server is nobody's business.
+            raise InputError(str(error).replace(str(place), name)) from None
     if len(table) > MAX_ROWS or table.shape[1] > MAX_COLUMNS:
         raise InputError(
             f"{name}: {len(table):,} rows and {table.shape[1]:,} columns; at most {MAX_ROWS:,} and {MAX_COLUMNS} are "
