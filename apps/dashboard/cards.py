@@ -32,7 +32,7 @@ def cards(items: Sequence[Card]) -> None:
         number, space, unit = rest.partition(" ")
         error = f"<small> ± {html.escape(number)}</small>" if mark else ""
         tail = html.escape(f" {unit}") if space else ""
-        note = f"<p>{html.escape(item.note)}</p>" if item.note else ""
+        note = f"<p>{html.escape(item.note).replace(' %', '&nbsp;%')}</p>" if item.note else ""
         pieces.append(
             f"<div><dt>{html.escape(item.label)}</dt><dd>{html.escape(main)}{error}{tail}</dd>{note}</div>"
         )
