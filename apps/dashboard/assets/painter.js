@@ -44,8 +44,10 @@ class Painter {
     }
     if (this.open === null) this.open = data.sectors.some((s) => data.rows[s].some((p) => p.kind !== "with"));
     const said = JSON.stringify(data.rows);
+    const answer = this.waiting && data.echo >= this.sent; // our own stroke, perhaps rounded on the way
+    if (answer) this.waiting = false;
     if (data.echo >= this.sent && !this.drag && said !== JSON.stringify(this.rows)) {
-      const foreign = !first && said !== this.confirmed;
+      const foreign = !first && !answer && said !== this.confirmed;
       if (foreign) this.past.push(this.rows), (this.future = []);
       this.rows = JSON.parse(said);
       if (data.sectors.some((s) => this.rows[s].some((p) => p.kind !== "with"))) this.open = true;
@@ -71,6 +73,7 @@ class Painter {
     this.say(typeof say === "function" ? say() : (say ?? ""));
     this.sent = Math.max(this.sent + 1, Date.now());
     this.confirmed = JSON.stringify(rows);
+    this.waiting = true;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send({ rows: this.rows, number: this.sent }), 160);
   }
