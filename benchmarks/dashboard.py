@@ -128,6 +128,11 @@ def controls(page: Any, url: str, repeats: int) -> dict[str, list[float]]:
     at("/stress?paths=500&seed=27", ".spade-cards")
     dial = page.locator("[data-testid=stSlider] [role=slider], [data-testid=stSlider] input").last
     found["Stress: severity dial"] = each(lambda i: dial.press("ArrowRight"), "numbers")
+    at(f"/backtest?paths={500 - 50 * repeats}&seed=28", ".spade-cards")
+    slider = page.locator("[data-testid=stSlider] [role=slider], [data-testid=stSlider] input").first
+    found["Backtest: paths (to 500), three strategies"] = each(lambda i: slider.press("ArrowRight"), "numbers")
+    steps = page.get_by_test_id("stNumberInputStepUp")  # the seed's, then the cost's
+    found["Backtest: cost"] = each(lambda i: steps.nth(1).click(), "numbers")
     return found
 
 

@@ -58,6 +58,7 @@ def test_the_page_compares_what_the_address_names(run_page: RunPage, results: di
     )
     assert "Equal weight minus the others" in words(test)
     assert "real history" in words(test)
+    assert words(test).count("buying in from cash") == 1  # said once, of all strategies
     assert "nobody's code" in words(test)
 
     test.segmented_control(key="widget:b_view").set_value("regimes").run()

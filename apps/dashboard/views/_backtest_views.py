@@ -87,6 +87,7 @@ def comparison(results: dict[str, BacktestResult], found: Comparison | None) -> 
         index = window[0].index
         heading(f"On the real history, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}")
         table(strategy_table(results, "real"))
+        st.caption(_remarks(*results.values()))
     if found is not None:
         heading(f"{_title(found.base)} minus the others, path by path")
         table(difference_table(found))
@@ -198,7 +199,13 @@ def _real_words(result: BacktestResult) -> str:
         )
     index = result.real_window[0].index
     words = f"Real: the same strategy from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, whose regimes are its own."
-    return words + "".join(f" {r[:1].upper()}{r[1:].rstrip('.')}." for r in result.remarks)
+    return f"{words} {_remarks(result)}"
+
+
+def _remarks(*results: BacktestResult) -> str:
+    """What must be known about results, each thing once."""
+    said = dict.fromkeys(remark for result in results for remark in result.remarks)
+    return " ".join(f"{remark[:1].upper()}{remark[1:].rstrip('.')}." for remark in said)
 
 
 def _title(words: str) -> str:
