@@ -130,7 +130,9 @@ def controls(page: Any, url: str, repeats: int) -> dict[str, list[float]]:
     found["Stress: severity dial"] = each(lambda i: dial.press("ArrowRight"), "numbers")
     at(f"/backtest?paths={500 - 50 * repeats}&seed=28", ".spade-cards")
     slider = page.locator("[data-testid=stSlider] [role=slider], [data-testid=stSlider] input").first
-    found["Backtest: paths (to 500), three strategies"] = each(lambda i: slider.press("ArrowRight"), "numbers")
+    found["Backtest: paths (to 500), three strategies"] = each(
+        lambda i: slider.press("ArrowRight"), "numbers"
+    )
     steps = page.get_by_test_id("stNumberInputStepUp")  # the seed's, then the cost's
     found["Backtest: cost"] = each(lambda i: steps.nth(1).click(), "numbers")
     return found
