@@ -7,7 +7,7 @@
 - *controls*: from a change to the changed figure (Stress: to the changed numbers), a sample of 500 paths each
   time that was not there before; and the sample alone in this process.
 
-Needs playwright and a Chromium (``CHROMIUM`` names one).
+Needs playwright and a Chromium (``SPADE_BROWSER`` names one).
 
     python benchmarks/dashboard.py --repeats 5
 """
@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -30,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import spade_finance as sf
+from spade_finance.stress.pdf import find_browser
 
 SCRIPT = "bull:60,crisis:20,bear:40"
 CHART = ".js-plotly-plot .main-svg .trace"
@@ -190,12 +189,11 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     size = {"width": 1440, "height": 900}
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     rows: dict[str, list[float]] = {}
     server, url = serve()
     try:
         with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
             visit(browser.new_context(viewport=size), url)  # warms the server
             for _ in range(args.repeats if args.only != "controls" else 0):
                 context = browser.new_context(viewport=size)

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remake the dashboard's pictures in docs/images: starts the server, opens four pages, waits for their figures.
 
-python docs/make_screenshots.py            needs the [app,image] extras, playwright and a Chromium
+python -m docs.make_screenshots            needs the [app,image] extras, playwright and a Chromium
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
+
+from benchmarks.dashboard import serve
+from spade_finance.stress.pdf import find_browser
 
 OUT = Path(__file__).parent / "images"
 PAGES = {
@@ -31,13 +27,6 @@ WAIT_MS = 180_000
 WIDTH, MARGIN = 1440, 4
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def settle(page: Any, last: str) -> None:
     """Wait until the page stands still, with its figures drawn."""
     page.wait_for_selector("h1")
@@ -52,23 +41,10 @@ def main() -> None:
     """Take the pictures."""
     from playwright.sync_api import sync_playwright
 
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "spade_finance.cli", "dashboard", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
+    server, address = serve()
     try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         with sync_playwright() as play:
-            browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = play.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": WIDTH, "height": 1000}, device_scale_factor=1)
             page.set_default_timeout(WAIT_MS)
             for name, (path, last) in PAGES.items():

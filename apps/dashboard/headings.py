@@ -14,6 +14,6 @@ __all__ = ["heading"]
 def heading(words: str, look: Literal["heading", "figure", "lead", "foot"] = "heading") -> None:
     """A line above a table or figure, the page's lead or its foot.
 
-    As Markdown, which Streamlit's first script draws; the script for plain HTML comes half a second later.
+    As Markdown: Streamlit's browser side can draw it some tenths of a second before ``st.html``.
     """
     st.markdown(f"<p class='spade-{look}'>{html.escape(words)}</p>", unsafe_allow_html=True)

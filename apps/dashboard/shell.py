@@ -72,7 +72,7 @@ def main() -> None:
         menu_items={"About": "**Spade** paints regimes on a timeline and sees markets answer. Not investment advice."},
     )  # fmt: skip
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=_ICON)
-    # As Markdown, which Streamlit's first script can draw: the script for HTML comes half a second later.
+    # As Markdown: Streamlit's browser side can draw it some tenths of a second before st.html.
     css = (_ASSETS / "page.css").read_text(encoding="utf-8")
     st.markdown(f"<style>{css}</style>", unsafe_allow_html=True)
     pages = {info.name: page_object(info) for info in PAGES}

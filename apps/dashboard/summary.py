@@ -38,12 +38,13 @@ class Summary:
 
 def wealth(scenarios: ScenarioSet, asset: str | None = None) -> NDArray[np.float64]:
     """Value of 1 after each day, (paths, 1 + days) from 1 on; the equal-weight market rebalanced daily, or a sector."""
+    from spade_finance.plot_style import levels
+
     if asset is None:
         returns = scenarios.simple_array.mean(axis=2, dtype=np.float64)
     else:
         returns = scenarios.simple_array[:, :, scenarios.sectors.index(asset)].astype(np.float64)
-    value = np.cumprod(1.0 + returns, axis=1)
-    return np.concatenate([np.ones((len(value), 1)), value], axis=1)
+    return levels(returns, 1.0)
 
 
 def summarise(scenarios: ScenarioSet, asset: str | None = None) -> Summary:

@@ -260,7 +260,7 @@ def loss_probability(result: BacktestResult) -> go.Figure:
         go.Scatter(x=x, y=100 * share, line=line, mode="lines", name="paths", hovertemplate=hover)
     )
     if result.real is not None:
-        wealth = np.concatenate([[1.0], np.cumprod(1.0 + result.real.returns.to_numpy(dtype=np.float64))])
+        wealth = levels(result.real.returns.to_numpy(dtype=np.float64)[None], 1.0)[0]
         held = [int(h) for h in np.unique(np.round(np.linspace(21, min(days[-1], len(wealth) - 1), 60)))]
         if held[-1] >= 21:
             shares = [100 * float((wealth[h:] < wealth[:-h]).mean()) for h in held]

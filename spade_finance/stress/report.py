@@ -27,9 +27,6 @@ SCHEMA = 1
 SOURCES = ("model", "block_bootstrap", "history")
 """Where a number comes from. ``scenarios`` takes the model's place when only a ScenarioSet was given."""
 
-RUINED = "lose the whole capital"
-"""What the note on a book with such paths says."""
-
 SAME_LEVEL = 1e-9
 
 Vector = NDArray[np.float64]

@@ -24,7 +24,7 @@ from spade_finance.stress.numbers import (
     table_of,
 )
 from spade_finance.stress.portfolio import Rebalance, as_portfolios
-from spade_finance.stress.report import RUINED, StressReport
+from spade_finance.stress.report import StressReport
 
 if TYPE_CHECKING:
     from spade_finance.scenarios import ScenarioSet
@@ -266,7 +266,7 @@ def _ruin_notes(drawn: Drawn, names: Sequence[str]) -> tuple[str, ...]:
         ruined = int((book.wealth <= 0).any(axis=1).sum())
         if ruined:
             notes.append(
-                f"{name}: {ruined:,} of {len(book.wealth):,} paths {RUINED}; the book is closed on that day, "
-                "and losses beyond 100 % are owed"
+                f"{name}: {ruined:,} of {len(book.wealth):,} paths lose the whole capital; the book is closed on that "
+                "day, and losses beyond 100 % are owed"
             )
     return tuple(notes)

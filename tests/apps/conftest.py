@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from spade_finance.stress.pdf import find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "apps" / "dashboard" / "app.py"
@@ -111,16 +112,6 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 # ---- a browser
 
 
-def chromium() -> str | None:
-    """The browser to use: ``CHROMIUM``, the system's; None means Playwright's own."""
-    return os.environ.get("CHROMIUM") or next(
-        filter(
-            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
-        ),
-        None,
-    )
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium under Playwright; tests skip with the reason where there is none."""
@@ -130,9 +121,9 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         try:
-            found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+            found = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         except Error as error:
-            pytest.skip(f"no Chromium that starts ({str(error).splitlines()[0]}): set CHROMIUM to one")
+            pytest.skip(f"no Chromium that starts ({str(error).splitlines()[0]}): set SPADE_BROWSER to one")
         yield found
         found.close()
 

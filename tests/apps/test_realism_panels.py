@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 pytest.importorskip("streamlit", reason="the dashboard needs the [app] extra")
 
 from apps.dashboard.views import _realism_panels as panels
+from spade_finance.plot_style import lift_legend, style
 
 
 def pulses() -> go.Figure:
@@ -23,7 +24,7 @@ def pulses() -> go.Figure:
             )
         figure.add_vrect(1, 1 + j, row=1, col=j)
     figure.update_yaxes(title_text="volatility, %", row=1, col=1)
-    return figure
+    return lift_legend(style(figure, "Answer to a pulse", 400))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -40,6 +41,10 @@ def test_panels_are_figures_of_their_own(packed: bool) -> None:
         assert piece.layout.yaxis.range == pytest.approx((-0.45, 9.45))  # shared, so that panels compare
         assert [(s.x0, s.x1, s.xref, s.yref) for s in piece.layout.shapes] == [(1, 1 + j, "x", "y domain")]
         assert piece.layout.showlegend == (j == 1)
+        assert (piece.layout.legend.yref, piece.layout.legend.y) == (
+            "paper",
+            1.02,
+        )
         assert not piece.layout.annotations
 
 

@@ -26,6 +26,7 @@ class Painter {
     this.future = [];
     this.drag = null;
     this.sent = 0;
+    this.waiting = false;
     this.open = null;
     this.listen();
     new ResizeObserver(() => this.rows && this.draw()).observe(this.canvas);
@@ -44,7 +45,7 @@ class Painter {
     }
     if (this.open === null) this.open = data.sectors.some((s) => data.rows[s].some((p) => p.kind !== "with"));
     const said = JSON.stringify(data.rows);
-    const answer = this.waiting && data.echo >= this.sent; // our own stroke, perhaps rounded on the way
+    const answer = this.waiting && data.echo >= this.sent; // our own stroke, as the server writes it
     if (answer) this.waiting = false;
     if (data.echo >= this.sent && !this.drag && said !== JSON.stringify(this.rows)) {
       const foreign = !first && !answer && said !== this.confirmed;

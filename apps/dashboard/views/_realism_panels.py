@@ -65,7 +65,9 @@ def panels(figure: go.Figure) -> list[tuple[str, go.Figure]]:
                 "showlegend": i == 0 and layout.get("showlegend", True),
             },
         )  # fmt: skip
-        piece.update_layout(legend={"y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"})
+        piece.update_layout(
+            legend={"yref": "paper", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+        )
         out.append((_title(marks, across, along), piece))
     return out
 

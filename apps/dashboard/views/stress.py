@@ -81,15 +81,12 @@ def _results(model: ScenarioGenerator, request: Request) -> None:
     st.subheader(request.scenario.title, anchor=False)
     with st.spinner("Drawing the paths…"):
         report = quick(model, request)
-    from spade_finance.stress.report import RUINED
-
     views.headline(report)
     st.caption(
         f"{_described(request.portfolio)}. {report.n_paths:,} paths; ± is one standard error, clustered by path."
     )
-    for note in report.notes:
-        if RUINED in note:
-            st.warning(f"{note[:1].upper()}{note[1:]}.", icon=":material/warning:")
+    for note in report.notes:  # of the sample alone: which books can be ruined
+        st.warning(f"{note[:1].upper()}{note[1:]}.", icon=":material/warning:")
     st.segmented_control(
         "View", list(views.VIEWS), format_func=lambda name: views.VIEWS[name][0], required=True,
         label_visibility="collapsed", **bind(VIEW),
